@@ -1,0 +1,81 @@
+# Two commands matter: `make quickstart` and `make test`. `make help` lists the rest.
+# They need Python 3.11-3.13, pip and make; everything else goes into .venv, at the versions of requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.installed
+QUICKSTART := runs/quickstart
+
+# Nothing is fetched or reported at run time. `HF_HUB_OFFLINE=0 make lab` allows models from the Hub.
+export HF_HUB_OFFLINE ?= 1
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+export DO_NOT_TRACK ?= 1
+# Idle OpenMP threads sleep; spinning costs a factor of ten on two shared cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+# The kernel `python3` is this .venv's, whatever kernels the user or the system has.
+export JUPYTER_PREFER_ENV_PATH := 1
+export JUPYTER_PATH := $(CURDIR)/$(VENV)/share/jupyter
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup quickstart test check lab notebooks lock clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+setup: $(READY)  ## create .venv from requirements.lock
+
+# .installing stays behind when an install is interrupted: the next one then starts from an empty .venv.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' here. Name a Python 3.11, 3.12 or 3.13: make quickstart PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"spiral_lite needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make quickstart PYTHON=python3.12")'
+	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
+		echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); fi
+	@touch $(VENV)/.installing
+	@echo "Installing requirements.lock into $(VENV) (some minutes the first time)"
+	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@rm $(VENV)/.installing
+	@touch $@
+
+quickstart: $(READY)  ## watch a small language model learn Kuhn poker by playing itself (5 minutes)
+	@rm -rf $(QUICKSTART) && mkdir -p $(QUICKSTART)/figures
+	@echo "Executing notebooks/00_start_here.ipynb (about 5 minutes on 2 cores)"
+	@$(PY) -m papermill notebooks/00_start_here.ipynb $(QUICKSTART)/00_start_here.ipynb -k python3 \
+		-p MODE cpu -r OUT "$(CURDIR)/$(QUICKSTART)" --no-progress-bar --stdout-file - \
+		2>$(QUICKSTART)/papermill.log || { tail -n 40 $(QUICKSTART)/papermill.log >&2; exit 1; }
+	@$(PY) -m spiral_lite.show.notebooks report $(QUICKSTART)
+
+test: check  ## set up, then everything CI runs: lint, format, types, tests
+	@$(PY) -m pytest -q
+
+check: $(READY)  ## lint, format and types only
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	@$(PY) -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+notebooks: $(READY)  ## execute the committed notebooks again, in place
+	@set -e; for notebook in notebooks/[0-9][0-9]_*.ipynb; do \
+		$(PY) -m papermill $$notebook $$notebook -k python3 --no-progress-bar; \
+		$(PY) -m spiral_lite.show.notebooks stamp $$notebook; done
+
+# To move to newer versions: install them into .venv, `make lock`, `make test`.
+lock:  ## write the versions now in .venv to requirements.lock
+	@{ echo "# Exact versions of everything on Python 3.11. Regenerate: make lock, which runs"; \
+	   echo "#   pip list --format=freeze --exclude pip --exclude-editable"; \
+	   echo "# and leaves out what only one platform has: torch's local version (+cpu, +cu...) and CUDA's own packages."; \
+	   $(PY) -m pip list --format=freeze --exclude pip --exclude-editable --disable-pip-version-check \
+	   | grep -viE '^(nvidia|cuda|triton)' | sed 's/+[a-z0-9.]*$$//' | LC_ALL=C sort -f; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+	@touch $(READY)
+
+clean:  ## remove .venv, caches and runs
+	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find spiral_lite tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
