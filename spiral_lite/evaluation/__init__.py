@@ -1,0 +1,1 @@
+"""How strong is a player: exact where the game allows it."""
