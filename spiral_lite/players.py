@@ -1,0 +1,210 @@
+"""Who answers: a language model, a random player, perfect and equilibrium players, a script, a person.
+
+A player gets a batch of prompts and gives a reply to each. Scripted players read the state, not the text, and write a
+bare `\\boxed{action}`; a language model reads the message. Randomness comes in with each prompt's seed, so a game does
+not depend on what else is in the batch. Read `dialogue` before this, `rollout` after.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from spiral_lite import dialogue
+from spiral_lite.games import Invalid, State
+from spiral_lite.games.kuhn_poker import LEGAL as KUHN_LEGAL
+from spiral_lite.games.tic_tac_toe import TicTacToe
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A turn that waits for a reply: `message` is what the player reads, `seed` is the randomness that it may use."""
+
+    state: State
+    message: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a player wrote. Language models add the text and the tokens of prompt and reply, and the log-probability
+    (nats) of each reply token under the distribution it was sampled from; `truncated`: the token limit cut it."""
+
+    text: str
+    prompt: str = ""
+    prompt_ids: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    truncated: bool = False
+
+
+class Player(Protocol):
+    """Anything with a name that answers prompts."""
+
+    name: str
+
+    def reply(self, prompts: Sequence[Prompt]) -> list[Reply]: ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a language model draws its tokens. SPIRAL trains at temperature 1 and evaluates at 0.6 with top_p 0.95."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_new_tokens: int = 96
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature={self.temperature}: it must be 0 (greedy) or more, e.g. temperature=1.0")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p={self.top_p}: it must be in (0, 1], e.g. top_p=0.95")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens={self.max_new_tokens}: at least 1, e.g. max_new_tokens=96")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One sampled reply: token ids (the end token included, if it came) and their log-probabilities in nats."""
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+class Backend(Protocol):
+    """What generates: see `rollout/backends`. `tokenizer` is a transformers tokenizer."""
+
+    tokenizer: Any
+
+    def generate(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Generated]: ...
+
+
+class LanguageModel:
+    """A language model on a backend. One object may sit in both seats: then it plays itself, in one batch."""
+
+    def __init__(self, backend: Backend, sampling: Sampling | None = None, name: str = "model") -> None:
+        self.backend, self.sampling, self.name = backend, sampling or Sampling(), name
+
+    def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """One reply a prompt. The batch is sampled with the first prompt's seed."""
+        tokenizer = self.backend.tokenizer
+        texts = [dialogue.prompt(prompt.message, tokenizer) for prompt in prompts]
+        prompt_ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        generated = self.backend.generate(prompt_ids, self.sampling, prompts[0].seed)
+        replies = tokenizer.batch_decode([list(g.ids) for g in generated], skip_special_tokens=True)
+        return [
+            Reply(text, prompt, tuple(ids), g.ids, g.logprobs, truncated=g.ids[-1] != tokenizer.eos_token_id)
+            for text, prompt, ids, g in zip(replies, texts, prompt_ids, generated, strict=True)
+        ]
+
+
+class Scripted:
+    """A player that maps (state, rng) to an action: the base of all that need no language model."""
+
+    def __init__(self, choose: Callable[[State, random.Random], str], name: str) -> None:
+        self.choose, self.name = choose, name
+
+    def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        return [Reply(f"\\boxed{{{self.choose(p.state, random.Random(p.seed))}}}") for p in prompts]
+
+
+def random_player() -> Scripted:
+    """Every legal action with the same probability."""
+    return Scripted(lambda state, rng: rng.choice(state.legal_actions()), "random")
+
+
+def equilibrium_kuhn(alpha: float = 0.2) -> Scripted:
+    """A Nash equilibrium of one-round textbook Kuhn poker; `alpha` in [0, 1/3] is the probability that the first player
+    bets with a jack (Kuhn 1950). In a match it plays every round as if it stood alone."""
+    policy = functools.partial(equilibrium_bet, alpha=alpha)
+    equilibrium_bet("", "J", alpha)  # refuses a wrong alpha now, not in the first game
+
+    def choose(state: State, rng: random.Random) -> str:
+        if state.game.name != "kuhn_poker":
+            raise ValueError(f"the Kuhn equilibrium player cannot play {state.game.name}; try 'random' or 'perfect'")
+        card = state.information(state.player)["card"]
+        betting = state.betting  # type: ignore[attr-defined]
+        return KUHN_LEGAL[betting][rng.random() < policy(betting, card)]
+
+    return Scripted(choose, f"equilibrium(alpha={alpha:g})")
+
+
+def equilibrium_bet(betting: str, card: str, alpha: float) -> float:
+    """Probability that the equilibrium player bets or calls, by the betting so far ("", k, b, kb) and its card."""
+    if not 0 <= alpha <= 1 / 3 + 1e-12:
+        raise ValueError(f"alpha={alpha} is no equilibrium: it must lie in [0, 1/3], e.g. alpha=0.2")
+    return {
+        "": {"J": alpha, "Q": 0.0, "K": 3 * alpha},
+        "k": {"J": 1 / 3, "Q": 0.0, "K": 1.0},
+        "b": {"J": 0.0, "Q": 1 / 3, "K": 1.0},
+        "kb": {"J": 0.0, "Q": alpha + 1 / 3, "K": 1.0},
+    }[betting][card]
+
+
+def perfect_tic_tac_toe() -> Scripted:
+    """Minimax: never loses. Among moves of equal value it draws at random, so that its games vary."""
+
+    def choose(state: State, rng: random.Random) -> str:
+        if state.game.name != "tic_tac_toe":
+            raise ValueError(f"the perfect tic-tac-toe player cannot play {state.game.name}; try 'random'")
+        return rng.choice(best_moves(state.history))
+
+    return Scripted(choose, "perfect")
+
+
+def best_moves(history: tuple[str, ...]) -> list[str]:
+    """The moves of tic-tac-toe that keep the best value for the player to move."""
+    state = TicTacToe().replay(history)
+    values = {action: -_value(state.apply(action).board) for action in state.legal_actions()}  # type: ignore[attr-defined]
+    return [action for action, value in values.items() if value == max(values.values())]
+
+
+@functools.cache
+def _value(board: str) -> int:
+    """The minimax value of a tic-tac-toe board to the player to move."""
+    from spiral_lite.games.tic_tac_toe import EMPTY, MARKS, TicTacToeState
+
+    played = 9 - board.count(EMPTY)
+    state = TicTacToeState(TicTacToe(), ("",) * played, board)
+    if state.winner is not None:
+        return -1  # the other has just completed a line
+    if EMPTY not in board:
+        return 0
+    me = MARKS[played % 2]
+    return max(-_value(board[:i] + me + board[i + 1 :]) for i, mark in enumerate(board) if mark == EMPTY)
+
+
+def person(ask: Callable[[str], str] = input) -> Scripted:
+    """Asks a person (or a script, where `ask` is one) until the answer is a legal action."""
+
+    def choose(state: State, rng: random.Random) -> str:
+        text = dialogue.observe(state, state.player)
+        while True:
+            action = state.read(ask(f"{text}\nYour move: ").strip())
+            if not isinstance(action, Invalid):
+                return action
+            text = action.reason
+
+    return Scripted(choose, "person")
+
+
+def make(name: str) -> Scripted:
+    """A player by name: "random", "perfect", "equilibrium" or "equilibrium:0.1". Raises ValueError for others."""
+    kind, _, option = name.partition(":")
+    if kind == "random" and not option:
+        return random_player()
+    if kind == "perfect" and not option:
+        return perfect_tic_tac_toe()
+    if kind == "equilibrium":
+        try:
+            alpha = float(option or 0.2)
+        except ValueError:
+            raise ValueError(f"alpha={option!r} is not a number; write e.g. equilibrium:0.2") from None
+        return equilibrium_kuhn(alpha)
+    raise ValueError(
+        f"unknown player {name!r}; known: random, perfect (tic-tac-toe), equilibrium[:alpha] (Kuhn poker), or a model: "
+        "nano, a folder, a Hub id"
+    )

@@ -1,0 +1,6 @@
+"""Play many games at once and record them: `play`, the `Episode` and `Turn` records, and the generation backends."""
+
+from spiral_lite.rollout.play import play
+from spiral_lite.rollout.records import Episode, Turn, read_jsonl, write_jsonl
+
+__all__ = ["Episode", "Turn", "play", "read_jsonl", "write_jsonl"]

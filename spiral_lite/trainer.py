@@ -1,0 +1,369 @@
+"""Self-play training on TRL: play games, hand each turn to GRPOTrainer as a sample, put RAE in place of its advantages.
+
+SPIRAL (arXiv:2506.24119, sections 3.2-3.3 and its hyperparameters) on `trl.GRPOTrainer` (TRL 1.16). One model plays
+both roles; each turn is an independent (prompt, reply) sample, with the role's return less its baseline as advantage.
+The loss, importance ratios, optimizer, mixed precision, several processes, tables and checkpoints are TRL's.
+
+Differs from the paper only by default sizes; from the published code by a baseline that is one for the whole job.
+What is ours is one override, `_generate_and_score_completions`, which delegates to TRL's. Read `advantages.py` before.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from spiral_lite import advantages
+from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
+from spiral_lite.players import LanguageModel, Sampling
+from spiral_lite.rollout import Episode, Turn, play, write_jsonl
+from spiral_lite.rollout.play import games_for
+from spiral_lite.rollout.transformers_backend import TransformersBackend
+
+BASELINE_FILE = "baseline.json"
+METRICS_FILE = "metrics.jsonl"
+GAMES_FOLDER = "games"
+
+
+@dataclass
+class SelfPlayConfig(GRPOConfig):
+    """TRL's configuration with SPIRAL's values, and what self-play adds. All sizes are per process.
+
+    A step plays games and learns from `turns_per_step` of their turns in `num_iterations` optimizer steps.
+    """
+
+    steps: int = field(default=400, metadata={"help": "Self-play steps."})
+    turns_per_step: int = field(default=128, metadata={"help": "Turns learnt from in a step."})
+    save_every: int = field(default=0, metadata={"help": "Steps between checkpoints; 0 saves the final model only."})
+    baseline: str = field(default="role", metadata={"help": "role (RAE) or none."})
+    role_decay: float = field(default=0.95, metadata={"help": "Decay of RAE's moving averages."})
+    zero_sum_forfeit: bool = field(default=False, metadata={"help": "An invalid move pays -1.5/+1.5, not -1.5/+0.5."})
+    logged_games: int = field(default=8, metadata={"help": "Games of each step written to games/."})
+
+    # SPIRAL's recipe (reference/spiral.md, section 4)
+    learning_rate: float = 1e-6
+    lr_scheduler_type: str = "constant"
+    adam_beta2: float = 0.95
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    temperature: float = 1.0
+    max_completion_length: int = 4096
+    num_iterations: int = 2
+    epsilon: float = 0.2
+    loss_type: str = "dr_grpo"  # token sum / (turns x max_completion_length)
+    scale_rewards: str = "none"
+    beta: float = 0.0
+
+    # what of TRL's defaults does not suit us
+    per_device_train_batch_size: int = 0  # turns a forward pass; 0: all of them
+    num_generations: int = 2  # TRL insists on 2 or more; its groups are not used
+    gradient_checkpointing: bool = False
+    bf16: bool | None = None  # where the GPU has it
+    report_to: str = "none"
+    disable_tqdm: bool = True
+    save_total_limit: int | None = 2
+    ignore_data_skip: bool = True  # the dataset is a placeholder
+
+    def __post_init__(self) -> None:
+        self._refuse_nonsense()
+        self.per_device_train_batch_size = self.per_device_train_batch_size or self.turns_per_step
+        if self.turns_per_step % self.per_device_train_batch_size:
+            raise ValueError(
+                f"turns_per_step={self.turns_per_step} is no multiple of per_device_train_batch_size="
+                f"{self.per_device_train_batch_size}; e.g. 128 and 32"
+            )
+        self.gradient_accumulation_steps = self.turns_per_step // self.per_device_train_batch_size
+        self.max_steps = self.steps * self.num_iterations
+        self.logging_steps = self.num_iterations  # one row a self-play step
+        self.save_strategy = "steps" if self.save_every else "no"
+        self.save_steps = max(1, self.save_every) * self.num_iterations  # where no batch is half used: exact resume
+        self.use_cpu = not torch.cuda.is_available()
+        if self.bf16 is None:
+            self.bf16 = not self.use_cpu and torch.cuda.is_bf16_supported()
+        super().__post_init__()
+
+    def _refuse_nonsense(self) -> None:
+        for name, example in (
+            ("steps", 20),
+            ("turns_per_step", 128),
+            ("max_completion_length", 96),
+            ("num_iterations", 2),
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1, e.g. {name}={example}")
+        if self.turns_per_step % 2:
+            raise ValueError(f"turns_per_step={self.turns_per_step}: TRL needs an even number, e.g. 128")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate={self.learning_rate}: it must be positive, e.g. learning_rate=1e-6")
+        if self.save_every < 0:
+            raise ValueError(f"save_every={self.save_every}: 0 (only at the end) or more, e.g. save_every=5")
+        if self.eval_strategy != "no":
+            raise ValueError("eval_strategy must stay 'no': measure with the callback trainer.Every instead")
+        advantages.make(self.baseline, self.role_decay)
+
+
+def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
+    """Settings for the nano model on a laptop: a step takes about three seconds on two cores."""
+    settings: dict[str, Any] = {
+        "steps": 40,
+        "turns_per_step": 256,
+        "learning_rate": 1e-3,
+        "max_completion_length": 64,
+        "num_iterations": 1,
+    }
+    return SelfPlayConfig(output_dir=str(output_dir), **(settings | changes))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One turn as the loss sees it: the turn, its game, the role's return and its advantage."""
+
+    game: str
+    turn: Turn
+    value: float
+    advantage: float
+
+
+class SelfPlayTrainer(GRPOTrainer):
+    """`SelfPlayTrainer(model, [game], nano_config("runs/a"), processing_class=tokenizer).train()`.
+
+    model: a transformers causal language model; games: one or several, played in turn; callbacks and the other keyword
+    arguments are TRL's (`peft_config`, `optimizers`, ...). Metrics go to `output_dir/metrics.jsonl`, and to `on_metrics`,
+    a row a step.
+    """
+
+    _tag_names = ["trl", "self-play", "spiral"]  # noqa: RUF012 - TRL's class attribute
+    _name = "SelfPlay"
+
+    def __init__(
+        self,
+        model: Any,
+        games: Sequence[Game],
+        args: SelfPlayConfig,
+        processing_class: Any,
+        callbacks: Sequence[TrainerCallback] = (),
+        on_metrics: Callable[[dict[str, float]], None] = lambda row: None,
+        **kwargs: Any,
+    ) -> None:
+        if not games:
+            raise ValueError("games is empty; give at least one, e.g. [games.make('kuhn_poker')]")
+        self.games = list(games)
+        self.baseline = advantages.make(args.baseline, args.role_decay)
+        self.episodes: list[Episode] = []  # of the latest step, on this process
+        self._samples: list[Sample] = []
+        self._in_flight = games_for(args.turns_per_step, self.games)
+        super().__init__(
+            model,
+            reward_funcs=[_game_return],
+            args=args,
+            processing_class=processing_class,
+            # TRL wants a dataset: one round of empty prompts, cycled until max_steps, as for its own environments.
+            train_dataset=Dataset.from_dict({"prompt": [""] * (args.generation_batch_size // args.num_generations)}),
+            rollout_func=_hand_over,
+            callbacks=[MetricsFile(Path(args.output_dir), on_metrics), *callbacks],
+            **kwargs,
+        )
+        self.remove_callback(PrinterCallback)
+
+    def policy(self) -> LanguageModel:
+        """The model as it is now, as a player that samples as in training."""
+        model = self.accelerator.unwrap_model(self.model)
+        sampling = Sampling(self.args.temperature, self.args.top_p, self.args.max_completion_length)
+        return LanguageModel(TransformersBackend(model, self.processing_class), sampling, f"step {self.self_play_step}")
+
+    @property
+    def self_play_step(self) -> int:
+        """Self-play steps that are finished."""
+        return int(self.state.global_step) // int(self.args.num_iterations)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._samples = self.collect(len(inputs))
+        rows = [{"prompt": s.turn.prompt, "value": s.value, "game": s.game, "role": s.turn.role} for s in self._samples]
+        batch: dict[str, Any] = super()._generate_and_score_completions(rows)  # pads, log-probabilities, tables
+        ours = [sample.advantage for sample in self._samples]
+        batch["advantages"] = torch.tensor(ours, device=self.accelerator.device)
+        self._correct_logs(ours)
+        return batch
+
+    def collect(self, n: int) -> list[Sample]:
+        """Plays whole games, updates the baseline with all of them, and draws exactly `n` of their turns at random."""
+        began = time.perf_counter()
+        rank, step = self.accelerator.process_index, self.state.global_step
+        seed = random.Random(f"{self.args.seed}/{rank}/{step}").getrandbits(48)
+        player = self.policy()
+        self.episodes = play(
+            self.games,
+            (player, player),
+            seed=seed,
+            turns=n,
+            forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
+            in_flight=self._in_flight,
+            policy_version=step,
+        )
+        samples = [
+            Sample(episode.game, turn, episode.returns[turn.role], both[turn.role])
+            for episode, both in zip(self.episodes, self._advantages(), strict=True)
+            for turn in episode.turns
+        ]
+        self._log_play(time.perf_counter() - began)
+        return random.Random(seed).sample(samples, n)
+
+    def _advantages(self) -> list[tuple[float, float]]:
+        """Of each of our games, after every process's games: all replay all outcomes in rank order, so that the
+        baseline is one and the same everywhere."""
+        mine = [(episode.game, episode.returns) for episode in self.episodes]
+        of_rank = [self.baseline.advantages(outcomes) for outcomes in gather_object([mine])]
+        return of_rank[self.accelerator.process_index]
+
+    def _log_play(self, seconds: float) -> None:
+        for name, value in play_metrics(self.episodes, seconds).items():
+            self._log_metric(name, value)
+        for key, value in self.baseline.state_dict().get("values", {}).items():
+            self._log_metric(f"{key}/baseline", value)
+        if self.args.should_save and self.args.logged_games:
+            folder = Path(self.args.output_dir) / GAMES_FOLDER
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"step_{self.self_play_step:05d}.jsonl"
+            file.unlink(missing_ok=True)  # of a run that was killed in this step
+            write_jsonl(self.episodes[: self.args.logged_games], file)
+
+    def _correct_logs(self, ours: list[float]) -> None:
+        """TRL has logged its own advantages and a statistic of its groups: put ours in their place."""
+        everyones = gather_object(ours)
+        for _ in everyones:
+            self._logs["advantages"].pop()
+        self._logs["advantages"].extend(everyones)
+        self._metrics["train"].pop("frac_reward_zero_std", None)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+            (folder / BASELINE_FILE).write_text(json.dumps(self.baseline.state_dict()))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            self.baseline.load_state_dict(json.loads((Path(checkpoint) / BASELINE_FILE).read_text()))
+
+
+def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
+    """TRL's `rollout_func`: the tokens that were already sampled while playing."""
+    turns = [sample.turn for sample in trainer._samples]
+    return {
+        "prompt_ids": [list(turn.prompt_ids) for turn in turns],
+        "completion_ids": [list(turn.reply_ids) for turn in turns],
+        "logprobs": None,  # TRL computes them where a second optimizer step needs them
+    }
+
+
+def _game_return(prompts: list[str], completions: list[str], value: list[float], **row: Any) -> list[float]:
+    """TRL's reward function: the return of the turn's role, which the row carries."""
+    return value
+
+
+def play_metrics(episodes: Sequence[Episode], seconds: float) -> dict[str, float]:
+    """What a step's games show: returns per (game, role), invalid replies, lengths (tokens), speed."""
+    turns = [turn for episode in episodes for turn in episode.turns]
+    tokens = sum(len(turn.reply_ids) for turn in turns)
+    metrics = {
+        "invalid_rate": sum(turn.invalid is not None for turn in turns) / len(turns),
+        "reply_tokens": tokens / len(turns),
+        "truncated_rate": sum(turn.truncated for turn in turns) / len(turns),
+        "games": float(len(episodes)),
+        "turns_per_game": len(turns) / len(episodes),
+        "tokens_per_second": tokens / seconds,
+    }
+    for game in sorted({episode.game for episode in episodes}):
+        returns = [episode.returns for episode in episodes if episode.game == game]
+        for role in (0, 1):
+            metrics[f"{game}/role{role}/return"] = sum(both[role] for both in returns) / len(returns)
+    return metrics
+
+
+TRL_METRICS = ("loss", "grad_norm", "entropy", "learning_rate", "clip_ratio/region_mean", "kl")
+
+
+class MetricsFile(TrainerCallback):
+    """Appends one JSON row a step to `metrics.jsonl`, and hands it to whoever listens. A resumed run drops the rows
+    that its checkpoint has not seen."""
+
+    def __init__(self, folder: Path, listener: Callable[[dict[str, float]], None]) -> None:
+        self.path, self.listener = folder / METRICS_FILE, listener
+        self._began = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._began = time.perf_counter()
+        if not state.is_world_process_zero:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        done = state.global_step // args.num_iterations
+        kept = [row for row in read_metrics(self.path.parent) if row["step"] <= done]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        if not state.is_world_process_zero or not logs or "invalid_rate" not in logs:
+            return
+        row = metrics_row(logs, state.global_step // args.num_iterations, time.perf_counter() - self._began)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.listener(row)
+
+
+def metrics_row(logs: dict[str, float], step: int, seconds: float) -> dict[str, float]:
+    """Our metrics and those of TRL's that mean something in self-play, under short names."""
+    ours = {k: v for k, v in logs.items() if k.endswith(("/return", "/baseline")) and k.count("/") == 2}
+    names = (
+        "invalid_rate",
+        "reply_tokens",
+        "truncated_rate",
+        "games",
+        "turns_per_game",
+        "tokens_per_second",
+        *TRL_METRICS,
+    )
+    return {"step": step, "seconds": seconds} | ours | {name: logs[name] for name in names if name in logs}
+
+
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics file; a last line that was cut off by a kill is left out."""
+    path = run / METRICS_FILE
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+class Every(TrainerCallback):
+    """Calls `measure(step)` before the first self-play step and after every `steps` of them."""
+
+    def __init__(self, steps: int, measure: Callable[[int], None]) -> None:
+        self.steps, self.measure = steps, measure
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 0:
+            self.measure(0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        step, rest = divmod(state.global_step, args.num_iterations)
+        if rest == 0 and step % self.steps == 0:
+            self.measure(step)
+
+
+def last_checkpoint(run: Path) -> Path:
+    """The newest checkpoint of a run that can be resumed. Raises ValueError if there is none."""
+    found = [path for path in run.glob("checkpoint-*") if (path / BASELINE_FILE).exists()]
+    if not found:
+        raise ValueError(f"no checkpoint in {str(run)!r}; train with --save-every, e.g. --save-every 5")
+    return max(found, key=lambda path: int(path.name.split("-")[1]))
