@@ -138,9 +138,8 @@ class Sample:
 class SelfPlayTrainer(GRPOTrainer):
     """`SelfPlayTrainer(model, [game], nano_config("runs/a"), processing_class=tokenizer).train()`.
 
-    model: a transformers causal language model; games: one or several, played in turn; callbacks and the other keyword
-    arguments are TRL's (`peft_config`, `optimizers`, ...). Metrics go to `output_dir/metrics.jsonl`, and to `on_metrics`,
-    a row a step.
+    model: a transformers causal language model; games: one or several, played in turn. Metrics go to
+    `output_dir/metrics.jsonl` and to `on_metrics`, a row a step. All other keyword arguments are TRL's.
     """
 
     _tag_names = ["trl", "self-play", "spiral"]  # noqa: RUF012 - TRL's class attribute
@@ -250,7 +249,9 @@ class SelfPlayTrainer(GRPOTrainer):
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            (folder / BASELINE_FILE).write_text(json.dumps(self.baseline.state_dict()))
+            aside = folder / f"{BASELINE_FILE}.part"
+            aside.write_text(json.dumps(self.baseline.state_dict()))
+            aside.replace(folder / BASELINE_FILE)  # written last and at once: its presence says that all is there
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)

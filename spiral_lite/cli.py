@@ -1,0 +1,337 @@
+"""The command line, `spiral-lite`: play, train, evaluate, exploitability, pretrain. The same code as the Python API."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spiral_lite import environment
+
+Result = dict[str, Any]
+SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and prints its result (with `--json`, one object in the last line). Returns the exit status."""
+    environment.prepare()
+    options = _parser().parse_args(arguments)
+    try:
+        result = options.run(options)
+    except ValueError as error:
+        print(f"spiral-lite {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"spiral-lite {options.command}: stopped", file=sys.stderr)
+        return 130
+    print(json.dumps(result) if options.json else _readable(result))
+    return 0
+
+
+def _play(options: argparse.Namespace) -> Result:
+    from spiral_lite.evaluation.intervals import mean_interval
+    from spiral_lite.rollout import play, write_jsonl
+    from spiral_lite.rollout.loading import load_player
+    from spiral_lite.show.replay import storyboard
+
+    _at_least(options, games=1)
+    sampling = _sampling(options)
+    first, second = options.players
+    one = load_player(first, sampling)
+    seats = (one, one if first == second else load_player(second, sampling))
+    began = time.perf_counter()
+    episodes = play(_game(options), seats, options.games, options.seed, forfeit=None)
+    seconds = time.perf_counter() - began
+    if options.log:
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        write_jsonl(episodes, options.log)
+    for episode in episodes[: options.show]:
+        print(storyboard(episode))
+    seat_returns = [mean_interval([episode.returns[seat] for episode in episodes]) for seat in (0, 1)]
+    return {
+        "game": options.game,
+        "players": options.players,
+        "games": len(episodes),
+        "seed": options.seed,
+        "mean_return": [seat.mean for seat in seat_returns],
+        "ci95": [[seat.low, seat.high] for seat in seat_returns],
+        "invalid_rate": sum(episode.ended == "invalid" for episode in episodes) / len(episodes),
+        "games_per_second": len(episodes) / seconds,
+    }
+
+
+def _train(options: argparse.Namespace) -> Result:
+    from spiral_lite import games, models
+    from spiral_lite.show.progress import print_progress
+    from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config, read_metrics
+
+    played = [games.make(name) for name in options.games]
+    checkpoint = str(last_checkpoint(options.out)) if options.resume else None
+    if not options.resume and options.out.exists() and any(options.out.iterdir()):
+        raise ValueError(
+            f"{str(options.out)!r} holds a run already; add --resume to go on with it, or choose another --out"
+        )
+    changes = {
+        "steps": options.steps,
+        "turns_per_step": options.turns_per_step,
+        "learning_rate": options.learning_rate,
+        "baseline": options.baseline,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    changes |= {"seed": options.seed, "save_every": options.save_every}
+    model, tokenizer = models.load(options.model)
+    if model.num_parameters() < SMALL_MODEL:
+        config = nano_config(options.out, **changes)
+    else:
+        config = SelfPlayConfig(output_dir=str(options.out), **changes)
+    trainer = SelfPlayTrainer(model, played, config, processing_class=tokenizer, on_metrics=print_progress)
+    began = time.perf_counter()
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model(str(options.out))
+    rows = read_metrics(options.out)
+    return {
+        "model": options.model,
+        "games": options.games,
+        "steps": config.steps,
+        "seed": options.seed,
+        "seconds": time.perf_counter() - began,
+        "out": str(options.out),
+        "last_step": rows[-1] if rows else {},
+    }
+
+
+def _evaluate(options: argparse.Namespace) -> Result:
+    from spiral_lite.evaluation.matches import match
+    from spiral_lite.rollout.loading import load_player
+
+    _at_least(options, games=2)
+    sampling = _sampling(options)
+    player, opponent = load_player(options.model, sampling), load_player(options.opponent, sampling)
+    return match(_game(options), player, opponent, options.games, options.seed).to_dict()
+
+
+def _exploitability(options: argparse.Namespace) -> Result:
+    from spiral_lite.evaluation.exploitability import exploitability
+    from spiral_lite.rollout.loading import load_player
+
+    _at_least(options, samples=1)
+    player = load_player(options.model, _sampling(options))
+    return exploitability(player, _game(options), options.samples, options.seed).to_dict()
+
+
+def _pretrain(options: argparse.Namespace) -> Result:
+    from dataclasses import replace
+
+    from spiral_lite import models
+    from spiral_lite.evaluation import card
+    from spiral_lite.nano import pretrain
+    from spiral_lite.rollout.transformers_backend import TransformersBackend
+
+    config = pretrain.PretrainConfig(seed=options.seed)
+    if options.steps is not None:
+        _at_least(options, steps=1)
+        config = replace(config, steps=options.steps)
+    minutes = None
+    if not options.card_only:
+        began = time.perf_counter()
+        options.out.mkdir(parents=True, exist_ok=True)
+        pretrain.save(*pretrain.pretrain(config, lambda row: print(json.dumps(row), flush=True)), options.out)
+        minutes = (time.perf_counter() - began) / 60
+    model, tokenizer = models.load(str(options.out))
+    figures = card.measure(TransformersBackend(model, tokenizer), options.turns, options.problems)
+    figures |= {"parameters": model.num_parameters(), "vocabulary": len(tokenizer)}
+    card.write(options.out, figures, config, minutes)
+    return {"out": str(options.out), "minutes": minutes, **figures}
+
+
+def _game(options: argparse.Namespace) -> Any:
+    from spiral_lite import games
+
+    chosen = {}
+    for option in options.option:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise ValueError(f"--option {option!r} is not name=value; write e.g. --option rounds=5")
+        chosen[name] = int(value) if value.isdigit() else value
+    return games.make(options.game, **chosen)
+
+
+def _sampling(options: argparse.Namespace) -> Any:
+    from spiral_lite.players import Sampling
+
+    return Sampling(options.temperature, options.top_p)
+
+
+def _at_least(options: argparse.Namespace, **least: int) -> None:
+    for name, value in least.items():
+        if getattr(options, name) < value:
+            raise ValueError(f"--{name} {getattr(options, name)}: at least {value}, e.g. --{name} {max(100, value)}")
+
+
+def _readable(result: Result) -> str:
+    """The result for people: one line an entry, numbers rounded."""
+
+    def show(value: Any) -> str:
+        if isinstance(value, float):
+            return f"{value:.4g}"
+        if isinstance(value, list | tuple):
+            return "[" + ", ".join(show(item) for item in value) + "]"
+        if isinstance(value, dict):
+            return ", ".join(f"{key} {show(item)}" for key, item in value.items())
+        return str(value)
+
+    lines = []
+    for key, value in result.items():
+        if isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
+            lines += [f"{key}:", *(f"  {name}: {show(item)}" for name, item in value.items())]
+        else:
+            lines.append(f"{key}: {show(value)}")
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spiral-lite", description="Self-play reinforcement learning for language models, small enough to read."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_play(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_exploitability(commands)
+    _add_pretrain(commands)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], Result], about: str, *examples: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about,
+        epilog="examples:\n" + "\n".join(f"  spiral-lite {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
+    command.add_argument("--json", action="store_true", help="print the result as one JSON object in the last line")
+    return command
+
+
+def _add_game(command: argparse.ArgumentParser, game: str | None) -> None:
+    command.add_argument(
+        "--game", required=game is None, default=game, help="kuhn_poker, tic_tac_toe, simple_negotiation"
+    )
+    command.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the game, e.g. --option rounds=5"
+    )
+
+
+def _add_sampling(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--temperature", type=float, default=1.0, help="of language models (default 1, as in training)"
+    )
+    command.add_argument("--top-p", type=float, default=1.0, help="of language models (default 1)")
+
+
+def _add_play(commands: Any) -> None:
+    command = _command(
+        commands,
+        "play",
+        _play,
+        "Play games between two players, in fixed seats.",
+        "play --game kuhn_poker --players random random --games 1000 --seed 1 --json",
+        "play --game tic_tac_toe --players nano perfect --games 20 --show 1",
+        "play --game kuhn_poker --option rounds=5 --players nano equilibrium:0.1 --log runs/games.jsonl",
+    )
+    _add_game(command, None)
+    command.add_argument(
+        "--players",
+        nargs=2,
+        required=True,
+        metavar=("FIRST", "SECOND"),
+        help="random, perfect, equilibrium[:alpha], or a model: nano, a folder, a Hub id",
+    )
+    command.add_argument("--games", type=int, default=100, help="how many (default 100)")
+    command.add_argument("--show", type=int, default=0, metavar="N", help="print the first N games turn by turn")
+    command.add_argument("--log", type=Path, metavar="FILE", help="append every game to a JSONL file")
+    _add_sampling(command)
+
+
+def _add_train(commands: Any) -> None:
+    command = _command(
+        commands,
+        "train",
+        _train,
+        "Train a model by self-play (SPIRAL with RAE, on TRL).",
+        "train --model nano --games kuhn_poker --steps 20 --seed 1 --out runs/a --json",
+        "train --model nano --games kuhn_poker tic_tac_toe --steps 40 --save-every 5 --out runs/b",
+        "train --model nano --games kuhn_poker tic_tac_toe --steps 40 --save-every 5 --out runs/b --resume",
+    )
+    command.add_argument("--model", default="nano", help="nano, a folder, or a Hub id (default nano)")
+    command.add_argument("--games", nargs="+", required=True, help="one or several, e.g. kuhn_poker tic_tac_toe")
+    command.add_argument("--steps", type=int, help="self-play steps")
+    command.add_argument("--turns-per-step", type=int, help="turns learnt from in a step")
+    command.add_argument("--learning-rate", type=float, help="of AdamW, constant")
+    command.add_argument("--baseline", help="role (RAE, the default) or none")
+    command.add_argument("--save-every", type=int, default=0, metavar="N", help="a checkpoint every N steps")
+    command.add_argument("--out", type=Path, required=True, help="folder of the run: model, metrics.jsonl, games/")
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "evaluate",
+        _evaluate,
+        "Play a model against an opponent over both seats. An invalid move is a loss.",
+        "evaluate --model runs/a --game kuhn_poker --opponent random --games 400 --seed 1 --json",
+        "evaluate --model nano --game tic_tac_toe --opponent perfect --temperature 0.6 --top-p 0.95",
+    )
+    command.add_argument("--model", default="nano", help="nano, a folder, a run, or a Hub id (default nano)")
+    _add_game(command, None)
+    command.add_argument("--opponent", default="random", help="random, perfect, equilibrium[:alpha], or a model")
+    command.add_argument("--games", type=int, default=400, help="an even number (default 400)")
+    _add_sampling(command)
+
+
+def _add_exploitability(commands: Any) -> None:
+    command = _command(
+        commands,
+        "exploitability",
+        _exploitability,
+        "NashConv of a model's policy in a game small enough to enumerate: what perfect opponents win from it.",
+        "exploitability --model nano --samples 64 --seed 1 --json",
+        "exploitability --model runs/a --samples 256",
+    )
+    command.add_argument("--model", default="nano", help="nano, a folder, a run, or a Hub id (default nano)")
+    _add_game(command, "kuhn_poker")
+    command.add_argument("--samples", type=int, default=64, help="replies at each information set (default 64)")
+    _add_sampling(command)
+
+
+def _add_pretrain(commands: Any) -> None:
+    command = _command(
+        commands,
+        "pretrain",
+        _pretrain,
+        "Make the nano base model from its seed: tokenizer, weights, model card. About half an hour on two cores.",
+        "pretrain --out runs/nano",
+        "pretrain --out data/nano --card-only      # only measure again",
+        "pretrain --out runs/tiny --steps 20 --turns 50 --problems 5",
+    )
+    command.add_argument("--out", type=Path, required=True, help="folder of the model")
+    command.add_argument("--steps", type=int, help="of pretraining (default: the recipe's)")
+    command.add_argument("--card-only", action="store_true", help="measure the model in --out, train nothing")
+    command.add_argument(
+        "--turns", type=int, default=2000, help="turns played for each game of the card (default 2000)"
+    )
+    command.add_argument("--problems", type=int, default=200, help="problems of each family for the card (default 200)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Measured claims, one file each: run with `python -m spiral_lite.experiments.NAME`, results in `data/results/`."""

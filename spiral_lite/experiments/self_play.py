@@ -1,0 +1,126 @@
+"""Does self-play make the nano model better at the game it plays? Every seed, with intervals.
+
+Kuhn poker: NashConv of the base model, of the last policy, and of the policies of the second half of training averaged;
+mean return against a random and an equilibrium player. Tic-tac-toe: mean return against a random and a perfect player.
+Both: invalid replies before and after. The settings are those of notebook 00.
+
+    python -m spiral_lite.experiments.self_play --game kuhn_poker --seeds 1 2 3 4 5 --jobs 2
+    python -m spiral_lite.experiments.self_play --game tic_tac_toe --seeds 1 2 3 4 5 --jobs 2
+
+A seed whose result stands in the file is not run again, so a stopped experiment goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import platform
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spiral_lite import environment
+
+RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
+OPPONENTS = {"kuhn_poker": ("random", "equilibrium"), "tic_tac_toe": ("random", "perfect")}
+STEPS, EVERY, SAMPLES, MATCH_GAMES = 40, 4, 64, 1000  # notebook 00's, but for longer matches
+VERSIONS = ("torch", "transformers", "trl", "open-spiel")
+
+
+def run_seed(game_name: str, seed: int, threads: int = 1) -> dict[str, Any]:
+    """One run in this process: what is measured before, along the way and after."""
+    environment.prepare()
+    import torch
+
+    from spiral_lite import games, models
+    from spiral_lite.evaluation.exploitability import average_exploitability, exploitability
+    from spiral_lite.trainer import Every, SelfPlayTrainer, nano_config
+
+    torch.set_num_threads(threads)
+    game = games.make(game_name)
+    solved = game_name == "kuhn_poker"
+    model, tokenizer = models.load("nano")
+    curve: list[Any] = []
+    seconds = {"measuring": 0.0}
+
+    def measure(step: int) -> None:
+        began = time.perf_counter()
+        curve.append((step, exploitability(trainer.policy(), game, SAMPLES, seed + step)))
+        seconds["measuring"] += time.perf_counter() - began
+
+    with tempfile.TemporaryDirectory() as out:
+        trainer = SelfPlayTrainer(
+            model,
+            [game],
+            nano_config(out, steps=STEPS, seed=seed, logged_games=0),
+            tokenizer,
+            callbacks=[Every(EVERY, measure)] if solved else [],
+        )
+        before = _matches(game, trainer.policy(), seed)
+        start = exploitability(trainer.policy(), game, 4 * SAMPLES, seed) if solved else None
+        began = time.perf_counter()
+        trainer.train()
+        seconds["training"] = time.perf_counter() - began - seconds["measuring"]
+        after = _matches(game, trainer.policy(), seed)
+    result: dict[str, Any] = {"seed": seed, "seconds": seconds, "before": before, "after": after}
+    if start is not None:
+        end = exploitability(trainer.policy(), game, 4 * SAMPLES, seed)
+        policies = [policy for _, point in curve for policy in point.policies]
+        average = average_exploitability(policies[len(policies) // 2 :], seed=seed)
+        for name, measured in (("base", start), ("last", end), ("average", average)):
+            result[f"nash_conv_{name}"] = {"nash_conv": measured.nash_conv, "ci95": measured.ci95}
+        result["curve"] = [{"step": step, "nash_conv": point.nash_conv} for step, point in curve]
+    return result
+
+
+def _matches(game: Any, player: Any, seed: int) -> dict[str, Any]:
+    from spiral_lite import players
+    from spiral_lite.evaluation.matches import match
+
+    found = {name: match(game, player, players.make(name), MATCH_GAMES, seed) for name in OPPONENTS[game.name]}
+    keys = ("mean_return", "ci95", "win_rate", "draw_rate", "invalid_rate", "mean_reply_tokens")
+    return {name: {key: result.to_dict()[key] for key in keys} for name, result in found.items()}
+
+
+def run(game: str, seeds: list[int], jobs: int, file: Path) -> dict[str, Any]:
+    """Runs the seeds that the file lacks, `jobs` at a time, and writes the file after each."""
+    done = json.loads(file.read_text())["runs"] if file.exists() else []
+    missing = [seed for seed in seeds if seed not in {row["seed"] for row in done}]
+    threads = 1 if jobs > 1 else 2
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(run_seed, game, seed, threads) for seed in missing]):
+            done = sorted([*done, future.result()], key=lambda row: int(row["seed"]))
+            file.write_text(json.dumps(_record(game, done), indent=1) + "\n")
+    return json.loads(file.read_text())
+
+
+def _record(game: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    seeds = " ".join(str(row["seed"]) for row in runs)
+    return {
+        "command": f"python -m spiral_lite.experiments.self_play --game {game} --seeds {seeds} --jobs 2",
+        "settings": {"steps": STEPS, "every": EVERY, "samples": SAMPLES, "match_games": MATCH_GAMES},
+        "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores, one thread a run",
+        "versions": {name: version(name) for name in VERSIONS},
+        "runs": runs,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Self-play of the nano model on one game, seed by seed.")
+    parser.add_argument("--game", choices=sorted(OPPONENTS), required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--out", type=Path, help="default: data/results/self_play_GAME.json")
+    options = parser.parse_args()
+    file = options.out or RESULTS / f"self_play_{options.game}.json"
+    for row in run(options.game, options.seeds, options.jobs, file)["runs"]:
+        print(json.dumps({key: value for key, value in row.items() if key != "curve"}))
+
+
+if __name__ == "__main__":
+    main()

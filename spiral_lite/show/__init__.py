@@ -1,0 +1,1 @@
+"""What a person sees: pure renderers of records, and thin shells around them."""

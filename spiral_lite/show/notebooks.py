@@ -1,0 +1,149 @@
+"""Committed notebooks: are their outputs those of the present code, and what did a run of one leave behind?
+
+A notebook is committed executed, so that it can be read without running it. `stamp` writes a hash of its code cells
+into its metadata after an execution; a test recomputes the hash, so code that changed since shows up.
+
+    python -m spiral_lite.show.notebooks stamp notebooks/00_start_here.ipynb
+    python -m spiral_lite.show.notebooks report runs/quickstart
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+Notebook = dict[str, Any]  # the JSON of an .ipynb file, nbformat 4
+
+
+def read(path: str | Path) -> Notebook:
+    notebook: Notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+    return notebook
+
+
+def source(cell: dict[str, Any]) -> str:
+    """The text of a cell, which nbformat stores as one string or as a list of lines.
+
+    >>> source({"source": ["a = 1\\n", "a"]})
+    'a = 1\\na'
+    """
+    text = cell["source"]
+    return text if isinstance(text, str) else "".join(text)
+
+
+def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
+    """The author's code cells: papermill's own cell of injected parameters is none of them."""
+    return [
+        cell
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", [])
+    ]
+
+
+def code_hash(notebook: Notebook) -> str:
+    """SHA-256 of the code cells in order. Prose and outputs do not count.
+
+    >>> cell = {"cell_type": "code", "metadata": {}, "source": "1 + 1", "outputs": []}
+    >>> code_hash({"cells": [cell]}) == code_hash({"cells": [{**cell, "outputs": ["2"]}]})
+    True
+    >>> code_hash({"cells": [cell]}) == code_hash({"cells": [{**cell, "source": "1 + 2"}]})
+    False
+    """
+    sources = json.dumps([source(cell) for cell in code_cells(notebook)], ensure_ascii=False)
+    return hashlib.sha256(sources.encode()).hexdigest()
+
+
+def execution_problems(notebook: Notebook) -> list[str]:
+    """Why the saved outputs are not those of one clean run from top to bottom; empty if they are."""
+    problems = []
+    if any("injected-parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
+        problems.append("it holds a cell of injected parameters: execute it with the parameters it declares")
+    expected = 0
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        if not source(cell).strip():
+            continue
+        expected += 1
+        if cell["execution_count"] != expected:
+            problems.append(f"code cell {number} ran as [{cell['execution_count']}], not [{expected}]")
+        problems += [
+            f"code cell {number} saved an error: {output['ename']}: {output['evalue']}"
+            for output in cell["outputs"]
+            if output["output_type"] == "error"
+        ]
+    return problems
+
+
+def stamp(path: str | Path) -> str:
+    """Record in the notebook that its outputs are those of its present code; refuses if they cannot be.
+
+    Also drops papermill's time stamps, which would make every execution a different file.
+    """
+    notebook = read(path)
+    problems = execution_problems(notebook)
+    if problems:
+        raise ValueError(f"{path} is not one clean execution: {'; '.join(problems)}. Execute it first: make notebooks")
+    for metadata in [notebook["metadata"], *(cell["metadata"] for cell in notebook["cells"])]:
+        metadata.pop("papermill", None)
+        metadata.pop("execution", None)
+    digest = code_hash(notebook)
+    notebook["metadata"]["spiral_lite"] = {"executed_code_sha256": digest}
+    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+    return digest
+
+
+def is_current(notebook: Notebook) -> bool:
+    """Whether `stamp` was called after the last change of a code cell."""
+    stamped: dict[str, str] = notebook["metadata"].get("spiral_lite", {})
+    return stamped.get("executed_code_sha256") == code_hash(notebook)
+
+
+def summary(result: Any, name: str = "") -> list[str]:
+    """A record in lines for people: one per value, dotted names, long lists by their ends.
+
+    >>> summary({"nash_conv": {"before": 0.91234, "after": 0.2}, "steps": [0, 10, 20, 30, 40, 50, 60]})
+    ['nash_conv.before: 0.912', 'nash_conv.after: 0.2', 'steps: 0 ... 60 (7 values)']
+    """
+    if isinstance(result, dict):
+        return [line for key, value in result.items() for line in summary(value, f"{name}.{key}" if name else str(key))]
+    if isinstance(result, list):
+        if any(isinstance(item, dict | list) for item in result):
+            return [f"{name}: {len(result)} records"]
+        if len(result) > 6:
+            return [f"{name}: {_brief(result[0])} ... {_brief(result[-1])} ({len(result)} values)"]
+        return [f"{name}: {', '.join(map(_brief, result))}"]
+    return [f"{name}: {_brief(result)}"]
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def report(out: str | Path) -> str:
+    """What a notebook executed into the folder `out` found, and where its files are."""
+    out = Path(out)
+    result = out / "result.json"
+    if not result.exists():
+        raise FileNotFoundError(
+            f"no {result}: the notebook stopped before it wrote its result; its copy in {out} says why"
+        )
+    lines = ["Result"] + [f"  {line}" for line in summary(json.loads(result.read_text(encoding="utf-8")))]
+    for title, pattern in [("Executed notebook", "*.ipynb"), ("Figures", "figures/*.png"), ("All numbers", "*.json")]:
+        lines += [title] + [f"  {path}" for path in sorted(out.glob(pattern))]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m spiral_lite.show.notebooks", description="Look after notebooks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("stamp", help="say that the saved outputs are the present code's").add_argument("path")
+    commands.add_parser("report", help="print what an execution into a folder found").add_argument("path")
+    arguments = parser.parse_args()
+    try:
+        print({"stamp": stamp, "report": report}[arguments.command](arguments.path))
+    except (ValueError, FileNotFoundError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()

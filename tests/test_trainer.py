@@ -1,0 +1,182 @@
+"""The trainer's contract: TRL's gradient is REINFORCE with RAE, and a killed run goes on as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from spiral_lite import games
+from spiral_lite.rollout import read_jsonl
+from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config, read_metrics
+
+KUHN = games.make("kuhn_poker")
+
+
+def trainer(nano, out, played=(KUHN,), callbacks=(), **settings):
+    model, tokenizer = nano
+    config = nano_config(out, **({"turns_per_step": 32, "learning_rate": 1e-4} | settings))
+    return SelfPlayTrainer(model, list(played), config, processing_class=tokenizer, callbacks=list(callbacks))
+
+
+class GradientCheck(TrainerCallback):
+    """At the first optimizer step, before it: TRL's gradient against REINFORCE by hand, one unpadded turn at a time."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        if state.global_step:
+            return
+        samples, loss = self.trainer._samples, 0.0
+        for sample in samples:
+            prompt, reply = list(sample.turn.prompt_ids), list(sample.turn.reply_ids)
+            logits = model(torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1]
+            logprob = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None]).sum()
+            loss = loss - sample.advantage * logprob / (len(samples) * args.max_completion_length)
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        by_hand = torch.cat([g.flatten() for g in torch.autograd.grad(loss, [p for _, p in named])])
+        trl = torch.cat([p.grad.flatten() for _, p in named])
+        self.relative_error = ((trl - by_hand).norm() / by_hand.norm()).item()
+        self.roles = {sample.turn.role for sample in samples}
+
+
+@pytest.mark.parametrize("settings", [{}, {"per_device_train_batch_size": 8}, {"num_iterations": 2}])
+def test_the_gradient_is_reinforce_with_role_advantages(nano, tmp_path, settings):
+    check = GradientCheck()
+    check.trainer = trainer(
+        nano, tmp_path, [KUHN, games.make("tic_tac_toe")], [check], steps=1, max_grad_norm=1e9, **settings
+    )
+    check.trainer.train()
+    assert check.roles == {0, 1}
+    assert check.relative_error < 1e-5
+
+
+def test_a_step_writes_metrics_and_games(nano, tmp_path):
+    run = trainer(nano, tmp_path, steps=2)
+    run.train()
+    rows = read_metrics(tmp_path)
+    assert [row["step"] for row in rows] == [1, 2]
+    for key in ("kuhn_poker/role0/return", "kuhn_poker/role1/baseline", "invalid_rate", "reply_tokens", "entropy"):
+        assert key in rows[0]
+    logged = read_jsonl(tmp_path / "games" / "step_00000.jsonl")
+    assert len(logged) == 8
+    assert logged[0].turns[0].reply_ids
+
+
+def test_the_baseline_sees_every_game_and_the_batch_only_its_turns(nano, tmp_path):
+    run = trainer(nano, tmp_path, steps=1)
+    run.train()
+    from spiral_lite.advantages import RoleBaseline
+
+    again = RoleBaseline()
+    scored = again.advantages([(e.game, e.returns) for e in run.episodes])
+    assert run.baseline.values == again.values
+    expected = {id(t): both[t.role] for e, both in zip(run.episodes, scored, strict=True) for t in e.turns}
+    assert len(run._samples) == 32 < len(expected)
+    assert all(sample.advantage == expected[id(sample.turn)] for sample in run._samples)
+
+
+def test_a_second_iteration_is_off_policy_and_clipped(nano, tmp_path):
+    run = trainer(nano, tmp_path, steps=2, num_iterations=2, learning_rate=3e-3)
+    run.train()
+    assert run.state.global_step == 4
+    assert len(read_metrics(tmp_path)) == 2
+    assert max(row["clip_ratio/region_mean"] for row in read_metrics(tmp_path)) > 0
+
+
+class Stop(TrainerCallback):
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == 3:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_resumes_bit_for_bit(nano, tmp_path):
+    from spiral_lite import models
+
+    whole = trainer(nano, tmp_path / "whole", steps=4, save_every=2)
+    whole.train()
+    broken = trainer(models.load("nano", "cpu"), tmp_path / "broken", callbacks=[Stop()], steps=4, save_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        broken.train()
+    assert [row["step"] for row in read_metrics(tmp_path / "broken")] == [1, 2, 3]
+    resumed = trainer(models.load("nano", "cpu"), tmp_path / "broken", steps=4, save_every=2)
+    resumed.train(resume_from_checkpoint=str(last_checkpoint(tmp_path / "broken")))
+    assert [row["step"] for row in read_metrics(tmp_path / "broken")] == [1, 2, 3, 4]
+    for ours, theirs in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert whole.baseline.state_dict() == resumed.baseline.state_dict()
+
+
+def train_command(out, *more):
+    settings = ["--games", "kuhn_poker", "--steps", "6", "--turns-per-step", "64", "--save-every", "2", "--seed", "3"]
+    return [sys.executable, "-m", "spiral_lite.cli", "train", "--model", "nano", *settings, "--out", str(out), *more]
+
+
+def test_a_killed_process_resumes_bit_for_bit(tmp_path):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    subprocess.run(train_command(tmp_path / "whole"), check=True, capture_output=True, env=environment, timeout=300)
+    with subprocess.Popen(
+        train_command(tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as run:
+        wait_for(tmp_path / "killed" / "checkpoint-2" / "baseline.json", run)
+        run.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "killed" / "model.safetensors").exists(), "the run ended before it was killed"
+    subprocess.run(
+        train_command(tmp_path / "killed", "--resume"), check=True, capture_output=True, env=environment, timeout=300
+    )
+    whole, killed = (tmp_path / name / "model.safetensors" for name in ("whole", "killed"))
+    assert whole.read_bytes() == killed.read_bytes()
+    assert [row["step"] for row in read_metrics(tmp_path / "killed")] == [1, 2, 3, 4, 5, 6]
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, "the training process ended before its first checkpoint"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": -1e-3}, "learning_rate=-0.001: it must be positive"),
+        ({"turns_per_step": 7}, "turns_per_step=7: TRL needs an even number"),
+        ({"turns_per_step": 32, "per_device_train_batch_size": 12}, "no multiple of per_device_train_batch_size=12"),
+        ({"steps": 0}, "steps=0: it must be at least 1"),
+        ({"baseline": "critic"}, "baseline='critic' is unknown"),
+        ({"role_decay": 1.5}, "decay=1.5"),
+        ({"save_every": -1}, "save_every=-1"),
+        ({"eval_strategy": "steps"}, "eval_strategy must stay 'no'"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        nano_config(tmp_path, **settings)
+
+
+def test_the_defaults_are_spiral_s(tmp_path):
+    config = SelfPlayConfig(output_dir=str(tmp_path))
+    facts = {
+        "loss_type": "dr_grpo", "scale_rewards": "none", "beta": 0.0, "num_iterations": 2, "epsilon": 0.2,
+        "temperature": 1.0, "learning_rate": 1e-6, "turns_per_step": 128, "role_decay": 0.95, "adam_beta1": 0.9,
+        "adam_beta2": 0.95, "weight_decay": 0.0, "max_grad_norm": 1.0, "max_completion_length": 4096,
+    }  # fmt: skip
+    assert {name: getattr(config, name) for name in facts} == facts
+    assert str(config.lr_scheduler_type) in ("constant", "SchedulerType.CONSTANT")
+
+
+def test_no_game_and_no_checkpoint_are_refused(nano, tmp_path):
+    with pytest.raises(ValueError, match="games is empty"):
+        trainer(nano, tmp_path, played=())
+    with pytest.raises(ValueError, match="no checkpoint in"):
+        last_checkpoint(tmp_path)
+
+
+def test_a_metrics_line_cut_by_a_kill_is_left_out(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "inv')
+    assert read_metrics(tmp_path) == [{"step": 1}]
