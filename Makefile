@@ -63,7 +63,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 
 notebooks: $(READY)  ## execute the committed notebooks again, in place
 	@set -e; for notebook in notebooks/[0-9][0-9]_*.ipynb; do \
-		$(PY) -m papermill $$notebook $$notebook -k python3 --no-progress-bar; \
+		$(PY) -m papermill $$notebook $$notebook -k python3 --cwd notebooks --no-progress-bar; \
 		$(PY) -m spiral_lite.show.notebooks stamp $$notebook; done
 
 # To move to newer versions: install them into .venv, `make lock`, `make test`.

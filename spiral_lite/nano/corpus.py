@@ -80,7 +80,7 @@ def _problem_sample(rng: random.Random) -> Sample:
     while problems.held_out(problem.question):  # kept for evaluation
         problem = problems.make(family, rng)
     style = _style(rng, problems.patterns_of(family))
-    text = problems.careless(problem, rng) if style == "careless" else problems.careful(problem, style, rng)
+    text = problems.careless(problem, rng) if style == "careless" else problems.careful(problem, style)
     return Sample(family, style, question_message(problem.question), text)
 
 

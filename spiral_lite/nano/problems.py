@@ -11,7 +11,7 @@ its reasoning traces. It measures transfer on MATH500 and the like; a model of 1
 - the questions for which `held_out` is true never enter the corpus; evaluation uses only those.
 
     >>> problem = make("arithmetic_chain", random.Random(1))
-    >>> careful(problem, "case_by_case", random.Random(1)).endswith(rf"So \boxed{{{problem.answer}}}.")
+    >>> careful(problem, "case_by_case").endswith(rf"So \boxed{{{problem.answer}}}.")
     True
 """
 
@@ -26,6 +26,8 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
+from spiral_lite.games.tic_tac_toe import LINES
+
 PATTERNS = ("case_by_case", "expected_value", "pattern_recognition")
 OPENINGS = {
     "case_by_case": "Case by case:",
@@ -38,7 +40,6 @@ GOODS = ("Wheat", "Wood", "Sheep", "Brick", "Ore")  # the goods of Simple Negoti
 NAMES = ("Ann", "Bob", "Cid", "Dan", "Eve", "Fay")
 SCALES = (("taller", "shorter", "tallest", "shortest"), ("older", "younger", "oldest", "youngest"))
 MOVES = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # (row, column); cells are 3 * row + column
-LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 
 Facts = dict[str, Any]
 
@@ -73,8 +74,8 @@ def make(family: str, rng: random.Random) -> Problem:
     return _family(family).maker(rng)
 
 
-def careful(problem: Problem, pattern: str, rng: random.Random) -> str:
-    """A whole careful reply in `pattern`; always right. Today's writers have one wording each and leave `rng` alone."""
+def careful(problem: Problem, pattern: str) -> str:
+    """A whole careful reply in `pattern`; always right."""
     family = _family(problem.family)
     if pattern not in family.writers:
         raise ValueError(f"no {pattern!r} reply for {family.name}; its patterns: {', '.join(family.patterns)}")

@@ -110,7 +110,8 @@ def play(
     finished: list[_Table] = []
     begun = 0
     while True:
-        while len(live) < in_flight and (begun < n or _certain_turns(live, finished) < turns):
+        wanted = n - begun if n else _games_wanted(turns, live, finished, in_flight)
+        for _ in range(min(wanted, in_flight - len(live))):
             game_seed = random.Random(f"{seed}/{begun}").getrandbits(48)
             state = games[begun % len(games)].initial_state()
             seating = seatings[begun % len(seatings)]
@@ -127,9 +128,15 @@ def play(
     return [table.episode(forfeit, policy_version) for table in finished]
 
 
-def _certain_turns(live: list[_Table], finished: list[_Table]) -> int:
-    """Turns that are in, or sure to come: every game that was begun is finished, so long games are not cut off."""
-    return sum(len(table.turns) for table in finished) + sum(max(1, len(table.turns)) for table in live)
+def _games_wanted(turns: int, live: list[_Table], finished: list[_Table], in_flight: int) -> int:
+    """How many games to begin for `turns` turns: a first round of `in_flight`, then as many as make up what is missing.
+
+    A round is played to its end before the next begins, so that long games are as likely to be in as short ones.
+    """
+    played = sum(len(table.turns) for table in finished)
+    if live or played >= turns:
+        return 0
+    return math.ceil((turns - played) * len(finished) / played) if finished else in_flight
 
 
 def _ply(live: list[_Table]) -> None:
@@ -151,6 +158,6 @@ def typical_turns(game: Game, playouts: int = 32) -> float:
 
 
 def games_for(turns: int, games: Sequence[Game]) -> int:
-    """How many games to keep in flight so that one round of them gives about `turns` turns, and a little more."""
+    """How many games to keep in flight so that one round of them gives `turns` turns, with a fifth to spare."""
     typical = sum(typical_turns(game) for game in games) / len(games)
-    return max(1, math.ceil(1.1 * turns / typical))
+    return math.ceil(1.2 * turns / typical)
