@@ -66,8 +66,9 @@ def _play(options: argparse.Namespace) -> Result:
 
 def _train(options: argparse.Namespace) -> Result:
     from spiral_lite import games, models
+    from spiral_lite.metrics import read_metrics
     from spiral_lite.show.progress import print_progress
-    from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config, read_metrics
+    from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
 
     played = [games.make(name) for name in options.games]
     checkpoint = str(last_checkpoint(options.out)) if options.resume else None

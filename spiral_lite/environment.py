@@ -18,7 +18,8 @@ def prepare() -> None:
     """Sets the environment variables that are not set yet. Call it before torch is imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    warnings.filterwarnings("ignore", message=".*pin_memory.*no accelerator.*")
+    for noise in ("pin_memory.*no accelerator", "gradient_checkpointing"):  # that a reader can do nothing about
+        warnings.filterwarnings("ignore", message=f".*{noise}.*")
 
 
 def device() -> str:

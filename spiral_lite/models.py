@@ -39,9 +39,11 @@ def load(name: str, device: str | None = None) -> tuple[Any, Any]:
     """(model, tokenizer) in evaluation mode: float32 on a CPU, bfloat16 on a GPU. Raises ValueError without one."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     from spiral_lite import environment
 
+    logging.disable_progress_bar()  # of reading and writing weights; downloads from the Hub still show theirs
     device = device or environment.device()
     where = locate(name)
     try:

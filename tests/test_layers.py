@@ -25,6 +25,7 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "players": BELOW,
     "rollout": BELOW,
     "advantages": BELOW,
+    "metrics": BELOW,
     "trainer": BELOW,
     "evaluation": BELOW,
     "show": BELOW,

@@ -13,8 +13,9 @@ import torch
 from transformers import TrainerCallback
 
 from spiral_lite import games
+from spiral_lite.metrics import read_metrics
 from spiral_lite.rollout import read_jsonl
-from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config, read_metrics
+from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
 
 KUHN = games.make("kuhn_poker")
 

@@ -27,7 +27,7 @@ from spiral_lite import environment
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 OPPONENTS = {"kuhn_poker": ("random", "equilibrium"), "tic_tac_toe": ("random", "perfect")}
-STEPS, EVERY, SAMPLES, MATCH_GAMES = 40, 4, 64, 1000  # notebook 00's, but for longer matches
+STEPS, EVERY, SAMPLES, MATCH_GAMES = 80, 5, 64, 1000  # notebook 00's, but for longer matches
 VERSIONS = ("torch", "transformers", "trl", "open-spiel")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#595959"
 SIZE = (6.0, 3.6)  # inches
+WIDTH = 640  # pixels, in a notebook
 UNIFORM_KUHN = 11 / 12  # NashConv of the random player in one-round Kuhn poker
 MEASURES = {"mean_return": "Mean return (points a game)", "win_rate": "Share of games won"}
 RC: dict[Any, Any] = {
@@ -52,6 +53,17 @@ def style() -> Iterator[None]:
 def alt_text(figure: Figure) -> str:
     """What the figure shows, in words."""
     return str(getattr(figure, "spiral_alt", ""))
+
+
+def image(figure: Figure) -> Any:
+    """The figure as a notebook shows it: a PNG with its alternative text."""
+    import io
+
+    from IPython.display import Image
+
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=130)
+    return Image(data.getvalue(), alt=alt_text(figure), width=WIDTH)
 
 
 def nash_conv_curve(

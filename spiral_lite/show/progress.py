@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Row = dict[str, float]
-LAST_ROWS = 12  # of a live table
+LAST_ROWS = 11  # of a live table, under the first
 
 
 def columns(row: Row) -> list[tuple[str, str]]:
@@ -57,7 +57,7 @@ def print_progress(row: Row) -> None:
 
 
 class LiveTable:
-    """Called with each row; shows the latest rows as one table of the running notebook cell."""
+    """Called with each row; shows the first and the latest rows as one table of the running notebook cell."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -67,7 +67,7 @@ class LiveTable:
         from IPython.display import HTML, display
 
         self.rows.append(row)
-        page = HTML(table(self.rows[-LAST_ROWS:]))
+        page = HTML(table([*self.rows[:1], *self.rows[1:][-LAST_ROWS:]]))
         if self._handle is None:
             self._handle = display(page, display_id=True)
         else:
