@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from spiral_lite.rollout.records import Episode
-
 Outcome = tuple[str, tuple[float, float]]  # (game, returns of both roles): what a baseline needs of a finished game
 
 
@@ -55,10 +53,14 @@ class RoleBaseline:
         return value - before
 
     def state_dict(self) -> dict[str, Any]:
-        return {"decay": self.decay, "values": dict(self.values)}
+        return {"baseline": "role", "decay": self.decay, "values": dict(self.values)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.decay, self.values = state["decay"], dict(state["values"])
+        """Raises ValueError for the state of another kind of baseline, or of another decay."""
+        mine = {"baseline": "role", "decay": self.decay}
+        if {name: state.get(name) for name in mine} != mine:
+            raise ValueError(f"the checkpoint's baseline is {state}, this run's is {mine}: resume with its settings")
+        self.values = dict(state["values"])
 
 
 class NoBaseline:
@@ -68,10 +70,12 @@ class NoBaseline:
         return [returns for _, returns in outcomes]
 
     def state_dict(self) -> dict[str, Any]:
-        return {}
+        return {"baseline": "none"}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        del state  # there is none
+        """Raises ValueError for the state of another kind of baseline."""
+        if state.get("baseline") != "none":
+            raise ValueError(f"the checkpoint's baseline is {state}, this run has none: resume with its settings")
 
 
 BASELINES = ("role", "none")
@@ -82,8 +86,3 @@ def make(name: str, decay: float = 0.95) -> Baseline:
     if name not in BASELINES:
         raise ValueError(f"baseline={name!r} is unknown; known: {', '.join(BASELINES)} (role is SPIRAL's RAE)")
     return RoleBaseline(decay) if name == "role" else NoBaseline()
-
-
-def per_turn(episodes: Sequence[Episode], advantages: Sequence[tuple[float, float]]) -> list[float]:
-    """The advantage of each turn, episode by episode: that of the role that made it."""
-    return [both[turn.role] for episode, both in zip(episodes, advantages, strict=True) for turn in episode.turns]

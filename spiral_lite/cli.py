@@ -22,18 +22,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         result = options.run(options)
-    except ValueError as error:
+    except (ValueError, ImportError, OSError) as error:
         print(f"spiral-lite {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"spiral-lite {options.command}: stopped", file=sys.stderr)
         return 130
-    print(json.dumps(result) if options.json else _readable(result))
+    print(json.dumps(result, allow_nan=False) if options.json else _readable(result))
     return 0
 
 
 def _play(options: argparse.Namespace) -> Result:
-    from spiral_lite.evaluation.intervals import mean_interval
+    from spiral_lite.evaluation.intervals import finite, mean_interval
     from spiral_lite.rollout import play, write_jsonl
     from spiral_lite.rollout.loading import load_player
     from spiral_lite.show.replay import storyboard
@@ -58,7 +58,7 @@ def _play(options: argparse.Namespace) -> Result:
         "games": len(episodes),
         "seed": options.seed,
         "mean_return": [seat.mean for seat in seat_returns],
-        "ci95": [[seat.low, seat.high] for seat in seat_returns],
+        "ci95": [finite(seat.ci95) for seat in seat_returns],
         "invalid_rate": sum(episode.ended == "invalid" for episode in episodes) / len(episodes),
         "games_per_second": len(episodes) / seconds,
     }
@@ -72,10 +72,6 @@ def _train(options: argparse.Namespace) -> Result:
 
     played = [games.make(name) for name in options.games]
     checkpoint = str(last_checkpoint(options.out)) if options.resume else None
-    if not options.resume and options.out.exists() and any(options.out.iterdir()):
-        raise ValueError(
-            f"{str(options.out)!r} holds a run already; add --resume to go on with it, or choose another --out"
-        )
     changes = {
         "steps": options.steps,
         "turns_per_step": options.turns_per_step,
@@ -84,6 +80,7 @@ def _train(options: argparse.Namespace) -> Result:
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     changes |= {"seed": options.seed, "save_every": options.save_every}
+    _settle_run(options, changes)
     model, tokenizer = models.load(options.model)
     if model.num_parameters() < SMALL_MODEL:
         config = nano_config(options.out, **changes)
@@ -103,6 +100,25 @@ def _train(options: argparse.Namespace) -> Result:
         "out": str(options.out),
         "last_step": rows[-1] if rows else {},
     }
+
+
+def _settle_run(options: argparse.Namespace, changes: Result) -> None:
+    """Writes what decides the run into its folder; a resumed run must agree with what stands there."""
+    file = options.out / "run.json"
+    mine = {"model": options.model, "games": options.games, **changes}
+    mine = {name: value for name, value in mine.items() if name not in ("steps", "save_every")}
+    if not options.resume:
+        if options.out.exists() and any(options.out.iterdir()):
+            raise ValueError(
+                f"{str(options.out)!r} holds a run; add --resume to go on with it, or choose another --out"
+            )
+        options.out.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(mine) + "\n")
+        return
+    if file.exists() and (begun := json.loads(file.read_text())) != mine:
+        raise ValueError(
+            f"the run in {str(options.out)!r} was begun with {begun}, not {mine}; resume with its settings"
+        )
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
@@ -132,21 +148,20 @@ def _pretrain(options: argparse.Namespace) -> Result:
     from spiral_lite.nano import pretrain
     from spiral_lite.rollout.transformers_backend import TransformersBackend
 
-    config = pretrain.PretrainConfig(seed=options.seed)
-    if options.steps is not None:
-        _at_least(options, steps=1)
-        config = replace(config, steps=options.steps)
-    minutes = None
     if not options.card_only:
+        config = pretrain.PretrainConfig(seed=options.seed)
+        if options.steps is not None:
+            _at_least(options, steps=1)
+            config = replace(config, steps=options.steps)
         began = time.perf_counter()
         options.out.mkdir(parents=True, exist_ok=True)
         pretrain.save(*pretrain.pretrain(config, lambda row: print(json.dumps(row), flush=True)), options.out)
-        minutes = (time.perf_counter() - began) / 60
+        card.write_recipe(options.out, config, (time.perf_counter() - began) / 60)
     model, tokenizer = models.load(str(options.out))
     figures = card.measure(TransformersBackend(model, tokenizer), options.turns, options.problems)
     figures |= {"parameters": model.num_parameters(), "vocabulary": len(tokenizer)}
-    card.write(options.out, figures, config, minutes)
-    return {"out": str(options.out), "minutes": minutes, **figures}
+    card.write(options.out, figures)
+    return {"out": str(options.out), **figures}
 
 
 def _game(options: argparse.Namespace) -> Any:
@@ -164,7 +179,7 @@ def _game(options: argparse.Namespace) -> Any:
 def _sampling(options: argparse.Namespace) -> Any:
     from spiral_lite.players import Sampling
 
-    return Sampling(options.temperature, options.top_p)
+    return Sampling(options.temperature, options.top_p, options.max_new_tokens)
 
 
 def _at_least(options: argparse.Namespace, **least: int) -> None:
@@ -237,6 +252,7 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
         "--temperature", type=float, default=1.0, help="of language models (default 1, as in training)"
     )
     command.add_argument("--top-p", type=float, default=1.0, help="of language models (default 1)")
+    command.add_argument("--max-new-tokens", type=int, default=96, help="of a reply (default 96, for the nano model)")
 
 
 def _add_play(commands: Any) -> None:

@@ -196,9 +196,7 @@ def check_secrets(path: list[State], rng: random.Random) -> None:
         if not others:
             continue
         one = [{step: outcome} for step, outcomes in others.items() for outcome in outcomes]
-        every = [
-            {step: rng.choice(outcomes) for step, outcomes in others.items()} for _ in range(SWAPS if others else 0)
-        ]
+        every = [{step: rng.choice(outcomes) for step, outcomes in others.items()} for _ in range(SWAPS)]
         for swap in rng.sample(one, min(SWAPS, len(one))) + every:
             _compare(path, player, swap)
 

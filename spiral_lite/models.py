@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+COMPLETE = "baseline.json"
 NANO = Path(__file__).resolve().parent.parent / "data" / "nano"
 
 
@@ -15,6 +16,10 @@ def locate(name: str) -> str:
     Raises ValueError with the names that are possible if a folder holds no model.
     """
     if name == "nano":
+        if not (NANO / "model.safetensors").exists():
+            raise ValueError(
+                "the nano model is not beside the package: clone the repository, install with pip install -e ."
+            )
         return str(NANO)
     folder = Path(name)
     if not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith((".", "runs/")):
@@ -30,13 +35,16 @@ def locate(name: str) -> str:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """The checkpoints of a training run, oldest first."""
-    found = [path for path in run.glob("checkpoint-*") if (path / "config.json").exists()]
+    """The complete checkpoints of a training run, oldest first: a checkpoint's last file is COMPLETE."""
+    found = [path for path in run.glob("checkpoint-*") if (path / COMPLETE).exists()]
     return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
-def load(name: str, device: str | None = None) -> tuple[Any, Any]:
-    """(model, tokenizer) in evaluation mode: float32 on a CPU, bfloat16 on a GPU. Raises ValueError without one."""
+def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[Any, Any]:
+    """(model, tokenizer) in evaluation mode; device: CUDA where there is a GPU. Raises ValueError if there is no model.
+
+    Keep float32 weights for training, which mixes precision by itself: AdamW on bfloat16 weights loses small updates.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -48,8 +56,7 @@ def load(name: str, device: str | None = None) -> tuple[Any, Any]:
     where = locate(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left")
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype).to(device)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype)).to(device)
     except OSError as error:
         raise ValueError(f"cannot load {name!r}: {error}") from error
     if tokenizer.pad_token_id is None:

@@ -1,8 +1,9 @@
 """Who answers: a language model, a random player, perfect and equilibrium players, a script, a person.
 
 A player gets a batch of prompts and gives a reply to each. Scripted players read the state, not the text, and write a
-bare `\\boxed{action}`; a language model reads the message. Randomness comes in with each prompt's seed, so a game does
-not depend on what else is in the batch. Read `dialogue` before this, `rollout` after.
+bare `\\boxed{action}`; a language model reads the message. Randomness comes in with each prompt's seed: a scripted
+player's game does not depend on what else is in the batch, a language model's batch is sampled as one.
+Read `dialogue` before this, `rollout` after.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 from spiral_lite import dialogue
 from spiral_lite.games import Invalid, State
 from spiral_lite.games.kuhn_poker import LEGAL as KUHN_LEGAL
-from spiral_lite.games.tic_tac_toe import TicTacToe
+from spiral_lite.games.tic_tac_toe import EMPTY, MARKS, TicTacToe, TicTacToeState
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Generated:
 
 
 class Backend(Protocol):
-    """What generates: see `rollout/backends`. `tokenizer` is a transformers tokenizer."""
+    """What generates: see `rollout/transformers_backend.py`. `tokenizer` is a transformers tokenizer."""
 
     tokenizer: Any
 
@@ -165,8 +166,6 @@ def best_moves(history: tuple[str, ...]) -> list[str]:
 @functools.cache
 def _value(board: str) -> int:
     """The minimax value of a tic-tac-toe board to the player to move."""
-    from spiral_lite.games.tic_tac_toe import EMPTY, MARKS, TicTacToeState
-
     played = 9 - board.count(EMPTY)
     state = TicTacToeState(TicTacToe(), ("",) * played, board)
     if state.winner is not None:

@@ -4,13 +4,15 @@ SPIRAL (arXiv:2506.24119, sections 3.2-3.3 and its hyperparameters) on `trl.GRPO
 both roles; each turn is an independent (prompt, reply) sample, with the role's return less its baseline as advantage.
 The loss, importance ratios, optimizer, mixed precision, several processes, tables and checkpoints are TRL's.
 
-Differs from the paper only by default sizes; from the published code by a baseline that is one for the whole job.
+Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
+the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
 What is ours is one override, `_generate_and_score_completions`, which delegates to TRL's. Read `advantages.py` before.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -18,22 +20,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spiral_lite import environment
+
+environment.prepare()  # before torch is imported, and before TRL would report its use
+
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from spiral_lite import advantages
+from spiral_lite import advantages, models
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, play_metrics
 from spiral_lite.players import LanguageModel, Sampling
 from spiral_lite.rollout import Episode, Turn, play, write_jsonl
-from spiral_lite.rollout.play import games_for
+from spiral_lite.rollout.play import typical_turns
 from spiral_lite.rollout.transformers_backend import TransformersBackend
 
-BASELINE_FILE = "baseline.json"
 GAMES_FOLDER = "games"
+
+
+INERT = {  # settings of TRL's that ours decide, or that our sampling does not read
+    "max_steps": "set steps",
+    "gradient_accumulation_steps": "set turns_per_step and per_device_train_batch_size",
+    "logging_steps": "every step is logged",
+    "save_steps": "set save_every",
+    "use_vllm": "games are played through transformers' generate",
+    "top_k": "set temperature and top_p",
+    "min_p": "set temperature and top_p",
+    "repetition_penalty": "set temperature and top_p",
+}
 
 
 @dataclass
@@ -70,6 +87,7 @@ class SelfPlayConfig(GRPOConfig):
     num_generations: int = 2  # TRL insists on 2 or more; its groups are not used
     gradient_checkpointing: bool = False
     bf16: bool | None = None  # where the GPU has it
+    use_cpu: bool = False  # where there is no GPU it is used anyway
     report_to: str = "none"
     disable_tqdm: bool = True
     save_total_limit: int | None = 2
@@ -88,7 +106,7 @@ class SelfPlayConfig(GRPOConfig):
         self.logging_steps = self.num_iterations  # one row a self-play step
         self.save_strategy = "steps" if self.save_every else "no"
         self.save_steps = max(1, self.save_every) * self.num_iterations  # where no batch is half used: exact resume
-        self.use_cpu = not torch.cuda.is_available()
+        self.use_cpu = self.use_cpu or not torch.cuda.is_available()
         if self.bf16 is None:
             self.bf16 = not self.use_cpu and torch.cuda.is_bf16_supported()
         super().__post_init__()
@@ -110,6 +128,10 @@ class SelfPlayConfig(GRPOConfig):
             raise ValueError(f"save_every={self.save_every}: 0 (only at the end) or more, e.g. save_every=5")
         if self.eval_strategy != "no":
             raise ValueError("eval_strategy must stay 'no': measure with the callback trainer.Every instead")
+        for name in INERT:
+            default = GRPOConfig.__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)} has no effect in self-play: {INERT[name]}")
         advantages.make(self.baseline, self.role_decay)
 
 
@@ -163,6 +185,8 @@ class SelfPlayTrainer(GRPOTrainer):
     ) -> None:
         if not games:
             raise ValueError("games is empty; give at least one, e.g. [games.make('kuhn_poker')]")
+        if len({game.name for game in games}) < len(games):
+            raise ValueError(f"games: {', '.join(game.name for game in games)}: each name once; it keys the baselines")
         if args.beta and not model.config._name_or_path:
             raise ValueError(
                 f"beta={args.beta} needs the starting model once more, and this one came from no folder and no Hub: "
@@ -172,7 +196,7 @@ class SelfPlayTrainer(GRPOTrainer):
         self.baseline = advantages.make(args.baseline, args.role_decay)
         self.episodes: list[Episode] = []  # of the latest step, on this process
         self._samples: list[Sample] = []
-        self._in_flight = games_for(args.turns_per_step, self.games)
+        self._typical_turns = {game.name: typical_turns(game) for game in self.games}
         super().__init__(
             model,
             reward_funcs=[_game_return],
@@ -207,27 +231,36 @@ class SelfPlayTrainer(GRPOTrainer):
         return batch
 
     def collect(self, n: int) -> list[Sample]:
-        """Plays whole games, updates the baseline with all of them, and draws exactly `n` of their turns at random."""
+        """Plays whole games, updates the baseline with all of them, and draws exactly `n` of their turns at random,
+        split evenly over the games."""
         began = time.perf_counter()
-        rank, step = self.accelerator.process_index, self.state.global_step
-        seed = random.Random(f"{self.args.seed}/{rank}/{step}").getrandbits(48)
-        player = self.policy()
-        self.episodes = play(
-            self.games,
-            (player, player),
-            seed=seed,
-            turns=n,
-            forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
-            in_flight=self._in_flight,
-            policy_version=step,
-        )
-        samples = [
-            Sample(episode.game, turn, episode.returns[turn.role], both[turn.role])
-            for episode, both in zip(self.episodes, self._advantages(), strict=True)
-            for turn in episode.turns
-        ]
+        shares = [n // len(self.games) + (i < n % len(self.games)) for i in range(len(self.games))]
+        self.episodes = [e for game, share in zip(self.games, shares, strict=True) for e in self._play(game, share)]
+        pools: dict[str, list[Sample]] = {game.name: [] for game in self.games}
+        for episode, both in zip(self.episodes, self._advantages(), strict=True):
+            pools[episode.game] += [
+                Sample(episode.game, turn, episode.returns[turn.role], both[turn.role]) for turn in episode.turns
+            ]
         self._log_play(time.perf_counter() - began)
-        return random.Random(seed).sample(samples, n)
+        rng = self._rng("batch")
+        return [s for game, share in zip(self.games, shares, strict=True) for s in rng.sample(pools[game.name], share)]
+
+    def _play(self, game: Game, turns: int) -> list[Episode]:
+        """Whole games of the model against itself, at least `turns` turns of them."""
+        player = self.policy()
+        return play(
+            game,
+            (player, player),
+            seed=self._rng(game.name).getrandbits(48),
+            turns=turns,
+            forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
+            in_flight=math.ceil(1.2 * turns / self._typical_turns[game.name]),  # in one round, with some to spare
+            policy_version=self.self_play_step,
+        )
+
+    def _rng(self, purpose: str) -> random.Random:
+        """Randomness of this step and process: a resumed run draws as the first one did."""
+        return random.Random(f"{self.args.seed}/{self.accelerator.process_index}/{self.state.global_step}/{purpose}")
 
     def _advantages(self) -> list[tuple[float, float]]:
         """Of each of our games, after every process's games: all replay all outcomes in rank order, so that the
@@ -260,14 +293,14 @@ class SelfPlayTrainer(GRPOTrainer):
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            aside = folder / f"{BASELINE_FILE}.part"
+            aside = folder / f"{models.COMPLETE}.part"
             aside.write_text(json.dumps(self.baseline.state_dict()))
-            aside.replace(folder / BASELINE_FILE)  # written last and at once: its presence says that all is there
+            aside.replace(folder / models.COMPLETE)  # written last and at once: its presence says that all is there
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            self.baseline.load_state_dict(json.loads((Path(checkpoint) / BASELINE_FILE).read_text()))
+            self.baseline.load_state_dict(json.loads((Path(checkpoint) / models.COMPLETE).read_text()))
 
 
 def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
@@ -303,7 +336,7 @@ class Every(TrainerCallback):
 
 def last_checkpoint(run: Path) -> Path:
     """The newest checkpoint of a run that can be resumed. Raises ValueError if there is none."""
-    found = [path for path in run.glob("checkpoint-*") if (path / BASELINE_FILE).exists()]
+    found = models.checkpoints(run)
     if not found:
         raise ValueError(f"no checkpoint in {str(run)!r}; train with --save-every, e.g. --save-every 5")
-    return max(found, key=lambda path: int(path.name.split("-")[1]))
+    return found[-1]

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from spiral_lite import advantages
 from spiral_lite.advantages import NoBaseline, RoleBaseline
-from spiral_lite.rollout import Episode, Turn
 
 RETURNS = st.floats(-2, 2, allow_nan=False)
 OUTCOMES = st.lists(st.tuples(st.sampled_from(["kuhn_poker", "tic_tac_toe"]), st.tuples(RETURNS, RETURNS)), max_size=30)
@@ -38,7 +37,7 @@ def test_the_baseline_is_the_weighted_sum_of_the_past(outcomes):
 
 @given(OUTCOMES, OUTCOMES)
 def test_state_survives_json_and_goes_on(first, second):
-    whole, half = RoleBaseline(), RoleBaseline(0.5)
+    whole, half = RoleBaseline(), RoleBaseline()
     whole.advantages(first)
     half.load_state_dict(json.loads(json.dumps(whole.state_dict())))
     assert half.advantages(second) == whole.advantages(second)
@@ -54,10 +53,13 @@ def test_no_baseline_is_the_return():
     assert NoBaseline().advantages([("x", (0.5, -1.5))]) == [(0.5, -1.5)]
 
 
-def test_every_turn_gets_its_role_s_advantage():
-    turns = tuple(Turn(role, "p", "", "", "[x]") for role in (0, 1, 0))
-    episode = Episode("kuhn_poker", {}, 0, (), turns, (1.0, -1.0), "rules")
-    assert advantages.per_turn([episode], [(0.7, -0.4)]) == [0.7, -0.4, 0.7]
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [(RoleBaseline(0.95), RoleBaseline(0.9)), (RoleBaseline(), NoBaseline()), (NoBaseline(), RoleBaseline())],
+)
+def test_another_baseline_s_state_is_refused(mine, other):
+    with pytest.raises(ValueError, match="resume with its settings"):
+        mine.load_state_dict(other.state_dict())
 
 
 @pytest.mark.parametrize("decay", [1.0, -0.1, 2])

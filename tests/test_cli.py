@@ -48,7 +48,7 @@ def test_train_then_evaluate_then_exploitability(capsys, tmp_path):
     exploited = run(capsys, f"exploitability --model {out} --samples 4 --seed 1 --json")
     assert len(exploited["policy"]) == 12
     assert 0 <= exploited["ci95"][0] <= exploited["nash_conv"] <= exploited["ci95"][1]
-    assert "holds a run already; add --resume" in refused(capsys, f"train --games kuhn_poker --out {out}")
+    assert "holds a run; add --resume" in refused(capsys, f"train --games kuhn_poker --out {out}")
 
 
 def test_the_same_seed_gives_the_same_result(capsys):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint
 KUHN = games.make("kuhn_poker")
 
 
-def trainer(nano, out, played=(KUHN,), callbacks=(), **settings):
+def trainer(nano, out, played=(KUHN,), callbacks=(), on_metrics=lambda row: None, **settings):
     model, tokenizer = nano
-    config = nano_config(out, **({"turns_per_step": 32, "learning_rate": 1e-4} | settings))
-    return SelfPlayTrainer(model, list(played), config, processing_class=tokenizer, callbacks=list(callbacks))
+    config = nano_config(out, **({"turns_per_step": 32, "learning_rate": 1e-4, "use_cpu": True} | settings))
+    return SelfPlayTrainer(model, list(played), config, tokenizer, list(callbacks), on_metrics)
 
 
 class GradientCheck(TrainerCallback):
@@ -81,6 +82,49 @@ def test_the_baseline_sees_every_game_and_the_batch_only_its_turns(nano, tmp_pat
     assert all(sample.advantage == expected[id(sample.turn)] for sample in run._samples)
 
 
+def test_the_batch_is_split_evenly_over_the_games(nano, tmp_path):
+    run = trainer(nano, tmp_path, [KUHN, games.make("tic_tac_toe")], steps=1)
+    run.train()
+    assert Counter(sample.game for sample in run._samples) == {"kuhn_poker": 16, "tic_tac_toe": 16}
+
+
+def test_without_a_baseline_the_advantage_is_the_return(nano, tmp_path):
+    run = trainer(nano, tmp_path, steps=1, baseline="none")
+    run.train()
+    assert all(sample.advantage == sample.value for sample in run._samples)
+
+
+@pytest.mark.parametrize(("zero_sum", "other"), [(False, 0.5), (True, 1.5)])
+def test_an_invalid_reply_pays_the_forfeit(nano, tmp_path, zero_sum, other):
+    run = trainer(nano, tmp_path, steps=1, max_completion_length=1, zero_sum_forfeit=zero_sum)
+    run.train()
+    assert {episode.returns for episode in run.episodes} == {(-1.5, other)}  # one token is no move
+    assert read_metrics(tmp_path)[0]["invalid_rate"] == 1
+
+
+def test_every_process_has_the_baseline_of_all_games(nano, tmp_path, monkeypatch):
+    """The second of two processes: its advantages come after those of the first one's games."""
+    from spiral_lite import trainer as module
+    from spiral_lite.advantages import RoleBaseline
+
+    run = trainer(nano, tmp_path, steps=1)
+    run.episodes = run._play(KUHN, 16)
+    theirs = [("kuhn_poker", (2.0, -2.0))] * 3
+    mine = [(episode.game, episode.returns) for episode in run.episodes]
+    monkeypatch.setattr(module, "gather_object", lambda outcomes: [theirs, *outcomes])
+    monkeypatch.setattr(type(run.accelerator), "process_index", property(lambda self: 1))
+    together = RoleBaseline()
+    assert run._advantages() == together.advantages(theirs + mine)[3:]
+    assert run.baseline.values == together.values
+
+
+def test_importing_the_trainer_alone_turns_telemetry_off():
+    program = "import spiral_lite.trainer, os; print(os.environ['HF_HUB_DISABLE_TELEMETRY'])"
+    clean = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", program], env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
 def test_a_second_iteration_is_off_policy_and_clipped(nano, tmp_path):
     run = trainer(nano, tmp_path, steps=2, num_iterations=2, learning_rate=3e-3)
     run.train()
@@ -104,9 +148,11 @@ def test_an_interrupted_run_resumes_bit_for_bit(nano, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         broken.train()
     assert [row["step"] for row in read_metrics(tmp_path / "broken")] == [1, 2, 3]
-    resumed = trainer(models.load("nano", "cpu"), tmp_path / "broken", steps=4, save_every=2)
+    seen = []
+    resumed = trainer(models.load("nano", "cpu"), tmp_path / "broken", on_metrics=seen.append, steps=4, save_every=2)
     resumed.train(resume_from_checkpoint=str(last_checkpoint(tmp_path / "broken")))
     assert [row["step"] for row in read_metrics(tmp_path / "broken")] == [1, 2, 3, 4]
+    assert [row["step"] for row in seen] == [3, 4], "it began again instead of going on"
     for ours, theirs in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert whole.baseline.state_dict() == resumed.baseline.state_dict()
@@ -126,9 +172,12 @@ def test_a_killed_process_resumes_bit_for_bit(tmp_path):
         wait_for(tmp_path / "killed" / "checkpoint-2" / "baseline.json", run)
         run.send_signal(signal.SIGKILL)
     assert not (tmp_path / "killed" / "model.safetensors").exists(), "the run ended before it was killed"
+    before = (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()[:2]
     subprocess.run(
         train_command(tmp_path / "killed", "--resume"), check=True, capture_output=True, env=environment, timeout=300
     )
+    after = (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()[:2]
+    assert after == before, "it began again instead of going on: even the seconds of the first steps would stand"
     whole, killed = (tmp_path / name / "model.safetensors" for name in ("whole", "killed"))
     assert whole.read_bytes() == killed.read_bytes()
     assert [row["step"] for row in read_metrics(tmp_path / "killed")] == [1, 2, 3, 4, 5, 6]
@@ -153,6 +202,9 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         ({"role_decay": 1.5}, "decay=1.5"),
         ({"save_every": -1}, "save_every=-1"),
         ({"eval_strategy": "steps"}, "eval_strategy must stay 'no'"),
+        ({"max_steps": 5}, "max_steps=5 has no effect in self-play: set steps"),
+        ({"use_vllm": True}, "use_vllm=True has no effect"),
+        ({"top_k": 5}, "top_k=5 has no effect"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, settings, message):
@@ -174,6 +226,8 @@ def test_the_defaults_are_spiral_s(tmp_path):
 def test_no_game_and_no_checkpoint_are_refused(nano, tmp_path):
     with pytest.raises(ValueError, match="games is empty"):
         trainer(nano, tmp_path, played=())
+    with pytest.raises(ValueError, match="each name once"):
+        trainer(nano, tmp_path, played=(KUHN, games.make("kuhn_poker", rounds=5)))
     with pytest.raises(ValueError, match="no checkpoint in"):
         last_checkpoint(tmp_path)
 

@@ -1,6 +1,6 @@
 """The model card of the nano base model: how valid its moves are, and how right its careful and careless replies.
 
-spiral-lite pretrain --card-only            # measures data/nano again and writes data/nano/README.md
+spiral-lite pretrain --out data/nano --card-only      # measures again and writes data/nano/README.md
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from spiral_lite.nano.pretrain import PretrainConfig
 from spiral_lite.players import Backend, LanguageModel, Sampling
 from spiral_lite.rollout import play
 
+FIGURES = "figures.json"
 STYLES = (*problems.PATTERNS, "careless", "none")
 CARD_GAMES = (
     games.make("kuhn_poker"),
@@ -37,11 +38,12 @@ def measure(backend: Backend, turns: int = 2000, problems_each: int = 200, seed:
     """
     played = {_title(game): measure_game(backend, game, turns, seed) for game in CARD_GAMES}
     solved = {family: measure_family(backend, family, problems_each, seed) for family in problems.FAMILIES}
-    gaps = [row["careful_right"] - row["careless_right"] for row in solved.values()]
+    rates = [(row["careful_right"], row["careless_right"]) for row in solved.values()]
+    gaps = [careful - careless for careful, careless in rates if careful is not None and careless is not None]
     return {
         "games": played,
         "problems": solved,
-        "gap": sum(gaps) / len(gaps),
+        "gap": sum(gaps) / len(gaps) if gaps else None,
         "temperature": 1.0,
         "seed": seed,
     }
@@ -77,7 +79,7 @@ def measure_family(backend: Backend, family: str, n: int, seed: int) -> dict[str
     styles = [problems.pattern_of(reply) for reply in replies]
     right = [problems.is_right(problem, dialogue.boxed(reply)) for problem, reply in zip(asked, replies, strict=True)]
     careful = [r for r, style in zip(right, styles, strict=True) if style in problems.PATTERNS]
-    careless = [r for r, style in zip(right, styles, strict=True) if style not in problems.PATTERNS]
+    careless = [r for r, style in zip(right, styles, strict=True) if style == "careless"]
     return {
         "replies": n,
         "right": _share(right),
@@ -96,12 +98,19 @@ def answer(backend: Backend, questions: list[str], seed: int, sampling: Sampling
     return [str(text) for text in tokenizer.batch_decode([list(g.ids) for g in generated], skip_special_tokens=True)]
 
 
-def write(folder: Path, figures: dict[str, Any], config: PretrainConfig, minutes: float | None) -> None:
-    """Writes `figures.json` and the card, `README.md`. `minutes` of pretraining: None keeps what the file says."""
-    file = folder / "figures.json"
-    if minutes is None and file.exists():
-        minutes = json.loads(file.read_text())["minutes"]
-    figures = {"minutes": minutes, "config": asdict(config), **figures}
+def write_recipe(folder: Path, config: PretrainConfig, minutes: float) -> None:
+    """Starts `figures.json` with how the model was made; `write` adds what is measured of it."""
+    (folder / FIGURES).write_text(json.dumps({"minutes": minutes, "config": asdict(config)}, indent=1) + "\n")
+
+
+def write(folder: Path, measured: dict[str, Any]) -> None:
+    """Puts the figures into `figures.json` and writes the card, `README.md`. Raises ValueError if the folder does not
+    say how its model was made."""
+    file = folder / FIGURES
+    if not file.exists():
+        raise ValueError(f"no {FIGURES} in {str(folder)!r}: it is written by spiral-lite pretrain --out {folder}")
+    recipe = json.loads(file.read_text())
+    figures = {"minutes": recipe["minutes"], "config": recipe["config"], **measured}
     file.write_text(json.dumps(figures, indent=1) + "\n")
     (folder / "README.md").write_text(render(figures))
 
@@ -145,7 +154,7 @@ def render(figures: dict[str, Any]) -> str:
         lines.append(f"| {name} | " + " | ".join(_percent(share) for share in shares) + " |")
     lines += [
         "",
-        f"Careful replies are right {100 * figures['gap']:.0f} points more often than careless ones, on average.",
+        f"Careful replies are right {_percent(figures['gap'])} points more often than careless ones, on average.",
         "",
         "| share of replies, % | " + " | ".join(STYLES) + " |",
         "|---|" + "---|" * len(STYLES),
@@ -167,9 +176,10 @@ def _title(game: games.Game) -> str:
     return f"{game.name} ({options})" if options else game.name
 
 
-def _share(flags: Iterable[bool]) -> float:
+def _share(flags: Iterable[bool]) -> float | None:
+    """None where there is nothing to count."""
     flags = list(flags)
-    return sum(flags) / len(flags) if flags else 0.0
+    return sum(flags) / len(flags) if flags else None
 
 
 def _shares(styles: list[str]) -> dict[str, float]:

@@ -2,17 +2,19 @@
 
 Kuhn poker: NashConv of the base model, of the last policy, and of the policies of the second half of training averaged;
 mean return against a random and an equilibrium player. Tic-tac-toe: mean return against a random and a perfect player.
-Both: invalid replies before and after. The settings are those of notebook 00.
+Both: the share of games that it ends by an invalid reply, before and after. The settings are those of notebook 00.
 
     python -m spiral_lite.experiments.self_play --game kuhn_poker --seeds 1 2 3 4 5 --jobs 2
     python -m spiral_lite.experiments.self_play --game tic_tac_toe --seeds 1 2 3 4 5 --jobs 2
 
-A seed whose result stands in the file is not run again, so a stopped experiment goes on where it was.
+A seed whose result stands in the file is not run again, so a stopped experiment goes on where it was; a file of other
+settings or of another base model is refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import platform
@@ -66,7 +68,7 @@ def run_seed(game_name: str, seed: int, threads: int = 1) -> dict[str, Any]:
         trainer.train()
         seconds["training"] = time.perf_counter() - began - seconds["measuring"]
         after = _matches(game, trainer.policy(), seed)
-    result: dict[str, Any] = {"seed": seed, "seconds": seconds, "before": before, "after": after}
+    result: dict[str, Any] = {"seed": seed, "threads": threads, "seconds": seconds, "before": before, "after": after}
     if start is not None:
         end = exploitability(trainer.policy(), game, 4 * SAMPLES, seed)
         policies = [policy for _, point in curve for policy in point.policies]
@@ -88,25 +90,34 @@ def _matches(game: Any, player: Any, seed: int) -> dict[str, Any]:
 
 def run(game: str, seeds: list[int], jobs: int, file: Path) -> dict[str, Any]:
     """Runs the seeds that the file lacks, `jobs` at a time, and writes the file after each."""
-    done = json.loads(file.read_text())["runs"] if file.exists() else []
+    record = _record(game)
+    if file.exists():
+        stands = json.loads(file.read_text())
+        if {name: stands[name] for name in record} != record:
+            raise ValueError(f"{str(file)!r} holds runs of another setting; move it away or give another --out")
+        done = stands["runs"]
+    else:
+        done = []
     missing = [seed for seed in seeds if seed not in {row["seed"] for row in done}]
     threads = 1 if jobs > 1 else 2
     file.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in as_completed([pool.submit(run_seed, game, seed, threads) for seed in missing]):
             done = sorted([*done, future.result()], key=lambda row: int(row["seed"]))
-            file.write_text(json.dumps(_record(game, done), indent=1) + "\n")
-    return json.loads(file.read_text())
+            file.write_text(json.dumps({**record, "runs": done}, indent=1) + "\n")
+    return {**record, "runs": done}
 
 
-def _record(game: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    seeds = " ".join(str(row["seed"]) for row in runs)
+def _record(game: str) -> dict[str, Any]:
+    """What decides the results of all seeds; wall-clock seconds and the threads of each run stand in its row."""
+    from spiral_lite import models
+
     return {
-        "command": f"python -m spiral_lite.experiments.self_play --game {game} --seeds {seeds} --jobs 2",
+        "command": f"python -m spiral_lite.experiments.self_play --game {game} --seeds 1 2 3 4 5 --jobs 2",
         "settings": {"steps": STEPS, "every": EVERY, "samples": SAMPLES, "match_games": MATCH_GAMES},
-        "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores, one thread a run",
+        "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
+        "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},
-        "runs": runs,
     }
 
 

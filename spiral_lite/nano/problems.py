@@ -1,8 +1,8 @@
 r"""Short reasoning problems, each answered with care in up to three patterns, or by a guess.
 
-Half of the nano base model's corpus, and the measure of transfer: does self-play on games make careful replies, and
-so right answers, more common here? The three patterns are those that SPIRAL (arXiv:2506.24119, section 5) finds in
-its reasoning traces. It measures transfer on MATH500 and the like; a model of 1.4M parameters needs smaller steps, so:
+Part of the nano base model's corpus, and the measure of transfer: does self-play on games make careful replies, and so
+right answers, more common here? The three patterns are those that SPIRAL (arXiv:2506.24119, section 5) finds in
+its reasoning traces. It measures transfer on MATH500 and the like; a model of 1.5M parameters needs smaller steps, so:
 
 - each step of a careful reply is ONE operation, its operands copied right before it (`4 + 7 = 11`), and ends with a
   number that a lookup can give: a sum up to 39, a product of small digits, a comparison of numbers up to 24;

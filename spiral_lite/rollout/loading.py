@@ -12,10 +12,11 @@ def load_player(name: str, sampling: Sampling | None = None) -> Player:
     """Raises ValueError with what is possible if the name is no player and no model."""
     if name.partition(":")[0] in SCRIPTED:
         return players.make(name)
+    from spiral_lite.environment import device
     from spiral_lite.rollout.transformers_backend import TransformersBackend
 
     try:
-        model, tokenizer = models.load(name)
+        model, tokenizer = models.load(name, dtype="bfloat16" if device() == "cuda" else "float32")
     except ValueError as error:
         raise ValueError(f"{error}; or a scripted player: random, perfect, equilibrium[:alpha]") from error
     return LanguageModel(TransformersBackend(model, tokenizer), sampling, name)

@@ -152,12 +152,6 @@ def _ply(live: list[_Table]) -> None:
 
 
 def typical_turns(game: Game, playouts: int = 32) -> float:
-    """Turns of a game between random players, on average: how many games fill a batch of turns."""
+    """Turns of a game between random players, on average, for planning how many games fill a batch of turns."""
     episodes = play(game, (random_player(), random_player()), playouts)
     return sum(len(episode.turns) for episode in episodes) / playouts
-
-
-def games_for(turns: int, games: Sequence[Game]) -> int:
-    """How many games to keep in flight so that one round of them gives `turns` turns, with a fifth to spare."""
-    typical = sum(typical_turns(game) for game in games) / len(games)
-    return math.ceil(1.2 * turns / typical)

@@ -10,6 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from spiral_lite.players import Generated, Sampling
 
@@ -21,7 +28,7 @@ class TransformersBackend:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
 
     def generate(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Generated]:
-        """One reply a prompt, with the log-probability of every token (nats, under the sampling temperature).
+        """One reply a prompt, with the log-probability of each token (nats) under the distribution it was drawn from.
 
         The same seed, batch and device give the same replies; torch's global generators are left as they were.
         """
@@ -39,21 +46,42 @@ class TransformersBackend:
         ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompt_ids])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids])
         greedy = sampling.temperature == 0
-        out = self.model.generate(
+        recorder = _ChosenLogprobs()
+        shaping = [] if greedy else [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
+        config = GenerationConfig(  # all of it is ours: a model's own defaults (a top_k, say) do not shape our samples
+            do_sample=not greedy, max_new_tokens=sampling.max_new_tokens, eos_token_id=end, pad_token_id=pad, top_k=0
+        )
+        sequences = self.model.generate(
             input_ids=ids.to(self.model.device),
             attention_mask=mask.to(self.model.device),
-            do_sample=not greedy,
-            max_new_tokens=sampling.max_new_tokens,
-            eos_token_id=end,
-            pad_token_id=pad,
-            return_dict_in_generate=True,
-            output_logits=True,
-            **({} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}),
+            generation_config=config,
+            logits_processor=LogitsProcessorList([*shaping, recorder]),
         )
-        sampled = out.sequences[:, width:]  # [B, T]
-        logits = torch.stack(out.logits, dim=1).float() / (1 if greedy else sampling.temperature)  # [B, T, V]
-        logprobs = torch.log_softmax(logits, dim=-1).gather(2, sampled[:, :, None])[:, :, 0]  # [B, T]
+        logprobs = recorder.finish(sequences)
+        sampled = sequences[:, width:]  # [B, T]
         return [_until_end(row, values, end) for row, values in zip(sampled.tolist(), logprobs.tolist(), strict=True)]
+
+
+class _ChosenLogprobs(LogitsProcessor):
+    """Keeps the log-probability of each token that was drawn, and of the whole distribution only the latest step's."""
+
+    def __init__(self) -> None:
+        self._latest: torch.Tensor | None = None  # [B, V]
+        self._chosen: list[torch.Tensor] = []  # T of [B, 1]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._look_up(input_ids)
+        self._latest = scores.float().log_softmax(-1)
+        return scores
+
+    def _look_up(self, sequences: torch.Tensor) -> None:
+        if self._latest is not None:
+            self._chosen.append(self._latest.gather(1, sequences[:, -1:]))
+
+    def finish(self, sequences: torch.Tensor) -> torch.Tensor:
+        """[B, T] in nats, once the last token is there."""
+        self._look_up(sequences)
+        return torch.cat(self._chosen, dim=1)
 
 
 def _until_end(ids: list[int], logprobs: list[float], end: int) -> Generated:

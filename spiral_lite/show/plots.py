@@ -97,7 +97,7 @@ def nash_conv_curve(
         return _finish(figure, text, path)
 
 
-def win_rates(
+def matches(
     before: Sequence[Result],
     after: Sequence[Result],
     opponents: Sequence[str],

@@ -11,6 +11,7 @@ from typing import Any
 
 Row = dict[str, float]
 LAST_ROWS = 11  # of a live table, under the first
+PRINTED = 4  # steps a printed line, where there is no front end
 
 
 def columns(row: Row) -> list[tuple[str, str]]:
@@ -57,16 +58,22 @@ def print_progress(row: Row) -> None:
 
 
 class LiveTable:
-    """Called with each row; shows the first and the latest rows as one table of the running notebook cell."""
+    """Called with each row; shows the first and the latest rows as one table of the running notebook cell. Headless,
+    where nobody sees a table change, it prints a line every few steps instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, headless: bool = False) -> None:
         self.rows: list[Row] = []
+        self.headless = headless
         self._handle: Any = None
 
     def __call__(self, row: Row) -> None:
         from IPython.display import HTML, display
 
         self.rows.append(row)
+        if self.headless:
+            if len(self.rows) % PRINTED == 1:
+                print_progress(row)
+            return
         page = HTML(table([*self.rows[:1], *self.rows[1:][-LAST_ROWS:]]))
         if self._handle is None:
             self._handle = display(page, display_id=True)

@@ -20,15 +20,18 @@ def prompt_ids(tokenizer):
     return tokenizer([dialogue.prompt(p.message, tokenizer) for p in prompts()], add_special_tokens=False)["input_ids"]
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_logprobs_are_those_of_the_sampling_distribution(nano, temperature):
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.6, 1.0), (0.6, 0.95)])
+def test_logprobs_are_those_of_the_sampling_distribution(nano, temperature, top_p):
     model, tokenizer = nano
     asked = prompt_ids(tokenizer)
     for ids, reply in zip(
-        asked, TransformersBackend(model, tokenizer).generate(asked, Sampling(temperature), 3), strict=True
+        asked, TransformersBackend(model, tokenizer).generate(asked, Sampling(temperature, top_p), 3), strict=True
     ):
         with torch.no_grad():
             logits = model(torch.tensor([[*ids, *reply.ids]])).logits[0, len(ids) - 1 : -1] / temperature
+        ordered, places = logits.softmax(-1).sort(descending=True)
+        outside = ordered.cumsum(-1) - ordered >= top_p  # the tokens after those that make up top_p
+        logits = logits.masked_fill(torch.zeros_like(outside).scatter(1, places, outside), -torch.inf)
         by_hand = logits.log_softmax(-1).gather(1, torch.tensor(reply.ids)[:, None])[:, 0]
         torch.testing.assert_close(torch.tensor(reply.logprobs), by_hand, atol=2e-4, rtol=0)
 

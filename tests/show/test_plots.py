@@ -74,23 +74,21 @@ def test_labels_do_not_touch() -> None:
 
 
 @pytest.mark.parametrize("measure", list(plots.MEASURES))
-def test_win_rates_take_records_and_their_json(tmp_path: Path, measure: str) -> None:
+def test_matches_take_records_and_their_json(tmp_path: Path, measure: str) -> None:
     before, after = matches()
-    one = plots.win_rates(before, after, ["random", "equilibrium"], measure, tmp_path / "rates.png")
-    two = plots.win_rates(
-        [m.to_dict() for m in before], [m.to_dict() for m in after], ["random", "equilibrium"], measure
-    )
+    one = plots.matches(before, after, ["random", "equilibrium"], measure, tmp_path / "rates.png")
+    two = plots.matches([m.to_dict() for m in before], [m.to_dict() for m in after], ["random", "equilibrium"], measure)
     assert is_drawn(tmp_path / "rates.png")
     assert plots.alt_text(one) == plots.alt_text(two)
     assert "Against equilibrium:" in plots.alt_text(one)
 
 
-def test_win_rates_refuse_what_does_not_fit() -> None:
+def test_matches_refuse_what_does_not_fit() -> None:
     before, after = matches()
     with pytest.raises(ValueError, match="2 results before and 1 after for 2 opponents"):
-        plots.win_rates(before, after[:1], ["random", "equilibrium"])
+        plots.matches(before, after[:1], ["random", "equilibrium"])
     with pytest.raises(ValueError, match="known: mean_return, win_rate"):
-        plots.win_rates(before, after, ["random", "equilibrium"], measure="elo")
+        plots.matches(before, after, ["random", "equilibrium"], measure="elo")
 
 
 def test_training_curves(tmp_path: Path) -> None:

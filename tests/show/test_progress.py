@@ -50,3 +50,11 @@ def test_the_live_table_keeps_the_first_row_and_the_latest(monkeypatch):
     assert "<td>1</td>" in pages[-1]
     assert "<td>30</td>" in pages[-1]
     assert "<td>2</td>" not in pages[-1]
+
+
+def test_without_a_front_end_it_prints(capsys):
+    live = progress.LiveTable(headless=True)
+    for step in range(1, 6):
+        live({**ROW, "step": step})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1", "5"]
+    assert len(live.rows) == 5
