@@ -138,15 +138,17 @@ class SelfPlayConfig(GRPOConfig):
 def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
     """Settings for the nano model on a laptop: a step takes about two seconds on two cores.
 
-    Two differ from SPIRAL's in kind, not in size. `beta=0.1` holds the model near its base by a KL penalty: without it
-    a model this small forgets within 40 steps how to write valid replies, and its policy runs into pure strategies from
-    which it returns slowly. `num_iterations=1` spends the time on fresh games.
+    Three differ from SPIRAL's in kind, not in size. `beta=0.2` holds the model near its base by a KL penalty: without
+    it a model this small forgets within 40 steps how to write valid replies, and its policy runs into pure strategies
+    from which it returns slowly. The learning rate falls linearly to 0, so that the policy settles. `num_iterations=1`
+    spends the time on fresh games.
     """
     settings: dict[str, Any] = {
-        "steps": 80,
+        "steps": 60,
         "turns_per_step": 256,
-        "learning_rate": 4e-4,
-        "beta": 0.1,
+        "learning_rate": 6e-4,
+        "lr_scheduler_type": "linear",
+        "beta": 0.2,
         "num_iterations": 1,
         "max_completion_length": 96,
     }

@@ -95,6 +95,17 @@ def exploitability(game: Game, policy: Policy) -> Exploitability:
     )
 
 
+def expected_return(game: Game, policy: Policy, opponent: Policy) -> float:
+    """The mean return of `policy` against `opponent`, half of the games from each seat: a match without chance."""
+    from open_spiel.python.algorithms import expected_game_score
+
+    ours, theirs = openspiel_policy(game, policy), openspiel_policy(game, opponent)
+    start = ours.game.new_initial_state()
+    first = expected_game_score.policy_value(start, [ours, theirs])[0]
+    second = expected_game_score.policy_value(start, [theirs, ours])[1]
+    return float(first + second) / 2
+
+
 def game_value(game: Game) -> float:
     """What player 0 gets if both play perfectly: minimax, or a linear program if something is hidden.
 

@@ -73,13 +73,13 @@ def nash_conv_curve(
     uniform: float = UNIFORM_KUHN,
     path: str | Path | None = None,
 ) -> Figure:
-    """NashConv by training step with 95 % bands: of the policy at each step and, where given, of the average of the
-    later half of the policies so far."""
+    """NashConv by training step with 95 % bands: of the policy at each step and, where given, of the average of all
+    policies so far."""
     with style():
         figure, axes = _figure("Self-play step", "NashConv (points a game)")
         shown = [("policy of\nthis step", results, BLUE, "o", "-")]
         if average is not None:
-            shown.append(("average of\nlater half", average, ORANGE, "s", "--"))
+            shown.append(("average of\nall so far", average, ORANGE, "s", "--"))
         labels = [("random\nplay", uniform, GREY), ("equilibrium", 0.0, GREY)]
         for name, values, colour, marker, line in shown:
             _band(axes, steps, values, "nash_conv", colour, marker, line)

@@ -19,6 +19,19 @@ KUHN = games.make("kuhn_poker")
 PUBLISHED = games.make("kuhn_poker", variant="published")
 
 
+def test_expected_return_is_over_both_seats() -> None:
+    kuhn = games.make("kuhn_poker")
+
+    def always(state: State) -> dict[str, float]:
+        return {state.legal_actions()[1]: 1.0}  # bets and calls
+
+    assert exact.expected_return(kuhn, exact.uniform, exact.uniform) == pytest.approx(0)
+    # Against one who always bets and calls, the uniform player wins as often as it loses what it calls for, and folds
+    # half of the time for a chip: -1/2 as second player; as first it bets (called) or checks, then calls or folds.
+    assert exact.expected_return(kuhn, exact.uniform, always) == pytest.approx((-1 / 2 - 1 / 4) / 2)
+    assert exact.expected_return(kuhn, always, exact.uniform) == pytest.approx((1 / 2 + 1 / 4) / 2)
+
+
 def test_values() -> None:
     assert exact.game_value(KUHN) == pytest.approx(-1 / 18)
     assert exact.game_value(PUBLISHED) == pytest.approx(0)

@@ -1,0 +1,59 @@
+"""The results that are shipped: complete, of the shipped base model, and what the README says."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from spiral_lite import models
+from spiral_lite.evaluation.intervals import mean_interval
+from spiral_lite.experiments import self_play
+
+ROOT = Path(__file__).resolve().parents[1]
+GAMES = ("kuhn_poker", "tic_tac_toe")
+
+
+def record(game):
+    return json.loads((self_play.RESULTS / f"self_play_{game}.json").read_text())
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_five_seeds_of_the_present_settings_and_base_model(game):
+    stands = record(game)
+    assert [row["seed"] for row in stands["runs"]] == [1, 2, 3, 4, 5]
+    assert stands["settings"] == self_play._record(game)["settings"]
+    assert stands["base_model_sha256"] == hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_the_readme_shows_them(game):
+    text = (ROOT / "README.md").read_text()
+    assert self_play.table(record(game)) in text
+    assert record(game)["command"] in text
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_self_play_beats_a_random_player_by_more_on_every_seed(game):
+    for row in record(game)["runs"]:
+        assert row["after"]["random"]["mean_return"] > row["before"]["random"]["mean_return"]
+
+
+def test_nash_conv_of_the_average_falls_on_every_seed_and_its_mean_below_half():
+    runs = record("kuhn_poker")["runs"]
+    base = [row["nash_conv_base"]["nash_conv"] for row in runs]
+    average = [row["nash_conv_average"]["nash_conv"] for row in runs]
+    assert all(after < before for before, after in zip(base, average, strict=True))
+    assert mean_interval(average).mean < mean_interval(base).mean / 2
+
+
+def test_invalid_tic_tac_toe_replies_do_not_grow():
+    for row in record("tic_tac_toe")["runs"]:
+        assert row["after"]["random"]["invalid_rate"] <= row["before"]["random"]["invalid_rate"]
+
+
+def test_a_file_of_other_settings_is_refused(tmp_path):
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({**record("kuhn_poker"), "settings": {"steps": 1}}))
+    with pytest.raises(ValueError, match="holds runs of another setting"):
+        self_play.run("kuhn_poker", [1], 1, file)
