@@ -80,12 +80,12 @@ def _train(options: argparse.Namespace) -> Result:
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     changes |= {"seed": options.seed, "save_every": options.save_every}
-    _settle_run(options, changes)
     model, tokenizer = models.load(options.model)
     if model.num_parameters() < SMALL_MODEL:
         config = nano_config(options.out, **changes)
     else:
         config = SelfPlayConfig(output_dir=str(options.out), **changes)
+    _settle_run(options, changes)
     trainer = SelfPlayTrainer(model, played, config, processing_class=tokenizer, on_metrics=print_progress)
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=checkpoint)

@@ -89,6 +89,19 @@ def test_errors_teach(capsys, tmp_path, line, message):
     assert message in refused(capsys, line.format(tmp=tmp_path))
 
 
+def test_a_refused_training_leaves_nothing_behind(capsys, tmp_path):
+    refused(capsys, f"train --games kuhn_poker --learning-rate -1 --out {tmp_path / 'x'}")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_resumed_run_must_have_its_settings(capsys, tmp_path):
+    line = f"train --games kuhn_poker --turns-per-step 32 --save-every 1 --out {tmp_path / 'x'}"
+    assert run(capsys, f"{line} --steps 1 --seed 3 --json")["steps"] == 1
+    message = refused(capsys, f"{line} --steps 2 --seed 4 --resume")
+    assert "was begun with" in message
+    assert "'seed': 3" in message
+
+
 @pytest.mark.parametrize("command", ["", "play", "train", "evaluate", "exploitability", "pretrain"])
 def test_help_has_examples(capsys, command):
     with pytest.raises(SystemExit) as stopped:
