@@ -22,13 +22,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         result = options.run(options)
+        text = json.dumps(result, allow_nan=False) if options.json else _readable(result)
     except (ValueError, ImportError, OSError) as error:
         print(f"spiral-lite {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"spiral-lite {options.command}: stopped", file=sys.stderr)
         return 130
-    print(json.dumps(result, allow_nan=False) if options.json else _readable(result))
+    print(text)
     return 0
 
 
@@ -85,8 +86,8 @@ def _train(options: argparse.Namespace) -> Result:
         config = nano_config(options.out, **changes)
     else:
         config = SelfPlayConfig(output_dir=str(options.out), **changes)
-    _settle_run(options, changes)
     trainer = SelfPlayTrainer(model, played, config, processing_class=tokenizer, on_metrics=print_progress)
+    _settle_run(options, changes)
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(options.out))
@@ -148,6 +149,7 @@ def _pretrain(options: argparse.Namespace) -> Result:
     from spiral_lite.nano import pretrain
     from spiral_lite.rollout.transformers_backend import TransformersBackend
 
+    _at_least(options, turns=1, problems=1)
     if not options.card_only:
         config = pretrain.PretrainConfig(seed=options.seed)
         if options.steps is not None:
@@ -158,7 +160,7 @@ def _pretrain(options: argparse.Namespace) -> Result:
         pretrain.save(*pretrain.pretrain(config, lambda row: print(json.dumps(row), flush=True)), options.out)
         card.write_recipe(options.out, config, (time.perf_counter() - began) / 60)
     model, tokenizer = models.load(str(options.out))
-    figures = card.measure(TransformersBackend(model, tokenizer), options.turns, options.problems)
+    figures = card.measure(TransformersBackend(model, tokenizer), options.turns, options.problems, options.seed)
     figures |= {"parameters": model.num_parameters(), "vocabulary": len(tokenizer)}
     card.write(options.out, figures)
     return {"out": str(options.out), **figures}
@@ -293,11 +295,17 @@ def _add_train(commands: Any) -> None:
     command.add_argument("--games", nargs="+", required=True, help="one or several, e.g. kuhn_poker tic_tac_toe")
     command.add_argument("--steps", type=int, help="self-play steps")
     command.add_argument("--turns-per-step", type=int, help="turns learnt from in a step")
-    command.add_argument("--learning-rate", type=float, help="of AdamW, constant")
+    command.add_argument(
+        "--learning-rate", type=float, help="of AdamW; the nano model's falls linearly to 0, a larger one's is constant"
+    )
     command.add_argument("--baseline", help="role (RAE, the default) or none")
     command.add_argument("--save-every", type=int, default=0, metavar="N", help="a checkpoint every N steps")
     command.add_argument("--out", type=Path, required=True, help="folder of the run: model, metrics.jsonl, games/")
-    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint in --out, with its settings (other --steps change the schedule)",
+    )
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -336,7 +344,7 @@ def _add_pretrain(commands: Any) -> None:
         commands,
         "pretrain",
         _pretrain,
-        "Make the nano base model from its seed: tokenizer, weights, model card. About half an hour on two cores.",
+        "Make the nano base model from its seed: tokenizer, weights, model card. About an hour on two cores.",
         "pretrain --out runs/nano",
         "pretrain --out data/nano --card-only      # only measure again",
         "pretrain --out runs/tiny --steps 20 --turns 50 --problems 5",

@@ -6,7 +6,8 @@ The loss, importance ratios, optimizer, mixed precision, several processes, tabl
 
 Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
 the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
-What is ours is one override, `_generate_and_score_completions`, which delegates to TRL's. Read `advantages.py` before.
+What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; two more
+keep the baseline in checkpoints. Read `advantages.py` before.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ GAMES_FOLDER = "games"
 INERT = {  # settings of TRL's that ours decide, or that our sampling does not read
     "max_steps": "set steps",
     "gradient_accumulation_steps": "set turns_per_step and per_device_train_batch_size",
+    "steps_per_generation": "set turns_per_step",
+    "generation_batch_size": "set turns_per_step",
     "logging_steps": "every step is logged",
     "save_steps": "set save_every",
     "use_vllm": "games are played through transformers' generate",
@@ -68,7 +71,7 @@ class SelfPlayConfig(GRPOConfig):
     zero_sum_forfeit: bool = field(default=False, metadata={"help": "An invalid move pays -1.5/+1.5, not -1.5/+0.5."})
     logged_games: int = field(default=8, metadata={"help": "Games of each step written to games/."})
 
-    # SPIRAL's recipe (reference/spiral.md, section 4)
+    # SPIRAL's recipe (arXiv:2506.24119)
     learning_rate: float = 1e-6
     lr_scheduler_type: str = "constant"
     adam_beta2: float = 0.95
@@ -124,6 +127,10 @@ class SelfPlayConfig(GRPOConfig):
             raise ValueError(f"turns_per_step={self.turns_per_step}: TRL needs an even number, e.g. 128")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate}: it must be positive, e.g. learning_rate=1e-6")
+        if not self.temperature > 0:
+            raise ValueError(
+                f"temperature={self.temperature}: training samples; it must be positive, e.g. temperature=1.0"
+            )
         if self.save_every < 0:
             raise ValueError(f"save_every={self.save_every}: 0 (only at the end) or more, e.g. save_every=5")
         if self.eval_strategy != "no":
@@ -189,6 +196,10 @@ class SelfPlayTrainer(GRPOTrainer):
             raise ValueError("games is empty; give at least one, e.g. [games.make('kuhn_poker')]")
         if len({game.name for game in games}) < len(games):
             raise ValueError(f"games: {', '.join(game.name for game in games)}: each name once; it keys the baselines")
+        if args.turns_per_step < len(games):
+            raise ValueError(
+                f"turns_per_step={args.turns_per_step} is less than one turn for each of {len(games)} games"
+            )
         if args.beta and not model.config._name_or_path:
             raise ValueError(
                 f"beta={args.beta} needs the starting model once more, and this one came from no folder and no Hub: "

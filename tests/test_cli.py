@@ -90,8 +90,9 @@ def test_errors_teach(capsys, tmp_path, line, message):
 
 
 def test_a_refused_training_leaves_nothing_behind(capsys, tmp_path):
-    refused(capsys, f"train --games kuhn_poker --learning-rate -1 --out {tmp_path / 'x'}")
-    assert not (tmp_path / "x").exists()
+    for wrong in ("kuhn_poker --learning-rate -1", "kuhn_poker kuhn_poker"):
+        refused(capsys, f"train --games {wrong} --out {tmp_path / 'x'}")
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_a_resumed_run_must_have_its_settings(capsys, tmp_path):

@@ -1,4 +1,4 @@
-"""Dependencies point downwards only: the picture of DESIGN.md as a table, held against every import statement.
+"""Dependencies point downwards only: a table of layers, held against every import statement.
 
 A lazy import (inside a function) and one for type checkers count too: an arrow is an arrow.
 """

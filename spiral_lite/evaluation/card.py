@@ -32,7 +32,7 @@ CARD_GAMES = (
 
 
 def measure(backend: Backend, turns: int = 2000, problems_each: int = 200, seed: int = 0) -> dict[str, Any]:
-    """Figures at temperature 1: {"games": {game: ...}, "problems": {family: ...}, "gap": ..., "styles": ...}.
+    """Figures at temperature 1: {"games": {game: ...}, "problems": {family: ...}, "gap": ..., "temperature", "seed"}.
 
     Games are self-play of the model, at least `turns` turns each; problems are those that the corpus keeps out.
     """

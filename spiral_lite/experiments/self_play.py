@@ -9,7 +9,7 @@ Both: the share of games that it ends by an invalid reply, before and after.
     python -m spiral_lite.experiments.self_play --game tic_tac_toe --seeds 1 2 3 4 5 --jobs 2
 
 A seed whose result stands in the file is not run again, so a stopped experiment goes on where it was; a file of other
-settings or of another base model is refused.
+settings, another base model, machine or library versions is refused.
 """
 
 from __future__ import annotations
@@ -103,8 +103,10 @@ def run(game: str, seeds: list[int], jobs: int, file: Path) -> dict[str, Any]:
     record = _record(game)
     if file.exists():
         stands = json.loads(file.read_text())
-        if {name: stands[name] for name in record} != record:
-            raise ValueError(f"{str(file)!r} holds runs of another setting; move it away or give another --out")
+        differs = [name for name in record if stands.get(name) != record[name]]
+        if differs:
+            why = f"holds runs of another setting ({', '.join(differs)})"
+            raise ValueError(f"{str(file)!r} {why}; move it away or give another --out")
         done = stands["runs"]
     else:
         done = []
@@ -170,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Self-play of the nano model on one game, seed by seed.")
     parser.add_argument("--game", choices=sorted(OPPONENTS), required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each (a single one: two)")
     parser.add_argument("--out", type=Path, help="default: data/results/self_play_GAME.json")
     options = parser.parse_args()
     file = options.out or RESULTS / f"self_play_{options.game}.json"

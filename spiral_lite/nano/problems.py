@@ -59,7 +59,6 @@ class Family:
     """A kind of problem. `writers` has one function per allowed pattern: facts -> the steps of a careful reply."""
 
     name: str
-    description: str
     maker: Callable[[random.Random], Problem]
     writers: dict[str, Callable[[Facts], str]]
     guess: Callable[[Facts, random.Random], str]
@@ -479,9 +478,9 @@ def _entry(
     guess: Callable[[Facts, random.Random], str] | None = None,
     **writers: Callable[[Facts], str],
 ) -> Family:
-    """A family is named after its maker and described by its docstring; a guess is by default another's answer."""
+    """A family is named after its maker; a guess is by default another problem's answer."""
     fresh = guess or (lambda facts, rng: maker(rng).answer)
-    return Family(maker.__name__.lstrip("_"), (maker.__doc__ or "").rstrip("."), maker, writers, fresh)
+    return Family(maker.__name__.lstrip("_"), maker, writers, fresh)
 
 
 _ENTRIES = (

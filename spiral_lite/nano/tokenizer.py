@@ -31,7 +31,7 @@ CHAT_TEMPLATE = (
 
 
 def train(prompts: Iterable[str], replies: Iterable[str], words: int = 1000, sentences: int = 200) -> Tokenizer:
-    """A tokenizer of at most `words` pieces and `sentences` sentence tokens (those in at least 1 of 500 prompts)."""
+    """A tokenizer of at most `words` pieces and `sentences` sentence tokens (at least one in 500 prompts)."""
     prompts = list(prompts)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -55,7 +55,7 @@ def train(prompts: Iterable[str], replies: Iterable[str], words: int = 1000, sen
 
 
 def recurring_sentences(prompts: list[str], most: int) -> list[str]:
-    """The sentences with two words or more that stand in at least one of 500 prompts, the commonest first."""
+    """The sentences with two words or more that occur at least once in 500 prompts, the commonest first."""
     counts = Counter(
         sentence
         for prompt in prompts

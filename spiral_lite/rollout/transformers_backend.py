@@ -1,6 +1,6 @@
 """The `transformers` backend: batched sampling by `model.generate`, with the model's own weights.
 
-The plainest of the backends and the reference for the others. Prompts are padded on the left to the batch's longest.
+Prompts are padded on the left to the batch's longest.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TransformersBackend:
         """
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         generated: list[Generated] = []
-        with torch.random.fork_rng(devices), _in_eval_mode(self.model), torch.no_grad():
+        with torch.random.fork_rng(devices), _plain(self.model), torch.no_grad():
             torch.manual_seed(seed)
             for start in range(0, len(prompt_ids), self.batch_size):
                 generated += self._batch(prompt_ids[start : start + self.batch_size], sampling)
@@ -48,7 +48,7 @@ class TransformersBackend:
         greedy = sampling.temperature == 0
         recorder = _ChosenLogprobs()
         shaping = [] if greedy else [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
-        config = GenerationConfig(  # all of it is ours: a model's own defaults (a top_k, say) do not shape our samples
+        config = GenerationConfig(
             do_sample=not greedy, max_new_tokens=sampling.max_new_tokens, eos_token_id=end, pad_token_id=pad, top_k=0
         )
         sequences = self.model.generate(
@@ -91,11 +91,14 @@ def _until_end(ids: list[int], logprobs: list[float], end: int) -> Generated:
 
 
 @contextmanager
-def _in_eval_mode(model: torch.nn.Module) -> Iterator[None]:
-    """No dropout while sampling; the mode is put back afterwards."""
-    training = model.training
+def _plain(model: Any) -> Iterator[None]:
+    """While sampling: no dropout, and none of the model's own sampling defaults (`generate` would fill in a top_k or a
+    repetition penalty where our settings are silent). Both are put back afterwards."""
+    training, defaults = model.training, model.generation_config
     model.eval()
+    model.generation_config = GenerationConfig()
     try:
         yield
     finally:
         model.train(training)
+        model.generation_config = defaults

@@ -71,7 +71,7 @@ def sign(value: float) -> int:
 
 
 def test_published_matches_are_not_won_by_the_chip_leader() -> None:
-    """The figure of reference/spiral.md: 1,225 of 4,000 random games (0.306, standard error 0.007)."""
+    """The figure: 1,225 of 4,000 random games (0.306, standard error 0.007)."""
     matches = [random_match("published", seed) for seed in range(2000)]
     wrong = sum(sign(match.chips) != match.returns()[0] for match in matches)
     assert 0.26 < wrong / len(matches) < 0.35

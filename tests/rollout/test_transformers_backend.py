@@ -46,6 +46,16 @@ def test_the_same_seed_gives_the_same_replies_and_leaves_the_global_generator(na
     assert backend.generate(asked, Sampling(), 4) != first
 
 
+def test_the_model_s_own_sampling_defaults_do_not_shape_the_replies(nano):
+    model, tokenizer = nano
+    asked = prompt_ids(tokenizer) * 4
+    plain = TransformersBackend(model, tokenizer).generate(asked, Sampling(), 3)
+    defaults = model.generation_config
+    defaults.update(temperature=0.3, top_p=0.5, top_k=2, repetition_penalty=1.3)
+    assert TransformersBackend(model, tokenizer).generate(asked, Sampling(), 3) == plain
+    assert model.generation_config is defaults
+
+
 def test_greedy_replies_do_not_depend_on_the_batch(nano):
     model, tokenizer = nano
     asked, greedy = prompt_ids(tokenizer), Sampling(temperature=0)
