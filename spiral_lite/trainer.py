@@ -143,11 +143,11 @@ class SelfPlayConfig(GRPOConfig):
 
 
 def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
-    """Settings for the nano model on a laptop: a step takes about two seconds on two cores.
+    """Settings for the nano model on a laptop: a step takes two to three seconds on two cores.
 
     Three differ from SPIRAL's in kind, not in size. `beta=0.2` holds the model near its base by a KL penalty: without
-    it a model this small forgets within 40 steps how to write valid replies, and its policy runs into pure strategies
-    from which it returns slowly. The learning rate falls linearly to 0, so that the policy settles. `num_iterations=1`
+    it, a trial of 48 steps of Kuhn poker ended with 6 % invalid replies, and in nearly pure strategies, from which a
+    policy returns slowly. The learning rate falls linearly to 0, so that the policy settles. `num_iterations=1`
     spends the time on fresh games.
     """
     settings: dict[str, Any] = {
