@@ -94,7 +94,7 @@ class SelfPlayConfig(GRPOConfig):
     report_to: str = "none"
     disable_tqdm: bool = True
     save_total_limit: int | None = 2
-    ignore_data_skip: bool = True  # the dataset is a placeholder
+    ignore_data_skip: bool = True  # the rows of the dataset are empty
 
     def __post_init__(self) -> None:
         self._refuse_nonsense()

@@ -47,7 +47,8 @@ def solve(family: str, question: str) -> str:
     if family == "counting":
         return str(sum((k > n[-1]) if "above" in question else (k < n[-1]) for k in n[:-1]))
     if family == "comparison":
-        a, b = (eval(t.replace("x", "*")) for t in re.findall(r"pays (\d+ [+x] \d+)", question))
+        sides = re.findall(r"pays (\d+) ([+x]) (\d+)", question)
+        a, b = (int(x) + int(y) if sign == "+" else int(x) * int(y) for x, sign, y in sides)
         return "A" if a > b else "B" if b > a else "same"
     if family == "sequence":
         for period in (1, 2):  # constant or alternating steps, else a cycle of three
