@@ -36,14 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _play(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.intervals import finite, mean_interval
     from spiral_lite.rollout import play, write_jsonl
-    from spiral_lite.rollout.loading import load_player
+    from spiral_lite.rollout.backends import load_player
     from spiral_lite.show.replay import storyboard
 
     _at_least(options, games=1)
     sampling = _sampling(options)
     first, second = options.players
-    one = load_player(first, sampling)
-    seats = (one, one if first == second else load_player(second, sampling))
+    one = load_player(first, sampling, options.backend)
+    seats = (one, one if first == second else load_player(second, sampling, options.backend))
     began = time.perf_counter()
     episodes = play(_game(options), seats, options.games, options.seed, forfeit=None)
     seconds = time.perf_counter() - began
@@ -78,6 +78,7 @@ def _train(options: argparse.Namespace) -> Result:
         "turns_per_step": options.turns_per_step,
         "learning_rate": options.learning_rate,
         "baseline": options.baseline,
+        "backend": options.backend,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     changes |= {"seed": options.seed, "save_every": options.save_every}
@@ -124,20 +125,20 @@ def _settle_run(options: argparse.Namespace, changes: Result) -> None:
 
 def _evaluate(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.matches import match
-    from spiral_lite.rollout.loading import load_player
+    from spiral_lite.rollout.backends import load_player
 
     _at_least(options, games=2)
     sampling = _sampling(options)
-    player, opponent = load_player(options.model, sampling), load_player(options.opponent, sampling)
+    player, opponent = (load_player(name, sampling, options.backend) for name in (options.model, options.opponent))
     return match(_game(options), player, opponent, options.games, options.seed).to_dict()
 
 
 def _exploitability(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.exploitability import exploitability
-    from spiral_lite.rollout.loading import load_player
+    from spiral_lite.rollout.backends import load_player
 
     _at_least(options, samples=1)
-    player = load_player(options.model, _sampling(options))
+    player = load_player(options.model, _sampling(options), options.backend)
     return exploitability(player, _game(options), options.samples, options.seed).to_dict()
 
 
@@ -255,6 +256,7 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--top-p", type=float, default=1.0, help="of language models (default 1)")
     command.add_argument("--max-new-tokens", type=int, default=96, help="of a reply (default 96, for the nano model)")
+    command.add_argument("--backend", default="engine", help="what generates: engine, transformers or vllm")
 
 
 def _add_play(commands: Any) -> None:
@@ -299,6 +301,7 @@ def _add_train(commands: Any) -> None:
         "--learning-rate", type=float, help="of AdamW; the nano model's falls linearly to 0, a larger one's is constant"
     )
     command.add_argument("--baseline", help="role (RAE, the default) or none")
+    command.add_argument("--backend", help="what generates: engine (the default) or transformers")
     command.add_argument("--save-every", type=int, default=0, metavar="N", help="a checkpoint every N steps")
     command.add_argument("--out", type=Path, required=True, help="folder of the run: model, metrics.jsonl, games/")
     command.add_argument(

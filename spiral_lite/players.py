@@ -1,8 +1,7 @@
 """Who answers: a language model, a random player, perfect and equilibrium players, a script, a person.
 
 A player gets a batch of prompts and gives a reply to each. Scripted players read the state, not the text, and write a
-bare `\\boxed{action}`; a language model reads the message. Randomness comes in with each prompt's seed: a scripted
-player's game does not depend on what else is in the batch, a language model's batch is sampled as one.
+bare `\\boxed{action}`; a language model reads the message. Randomness comes in with each prompt's seed.
 Read `dialogue` before this, `rollout` after.
 """
 
@@ -57,6 +56,7 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     max_new_tokens: int = 96
+    stop_tokens: tuple[int, ...] = ()  # ids that end a reply, beside the tokenizer's end token
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0:
@@ -76,11 +76,18 @@ class Generated:
 
 
 class Backend(Protocol):
-    """What generates: see `rollout/transformers_backend.py`. `tokenizer` is a transformers tokenizer."""
+    """What generates: one reply a prompt, each with a seed of its own (`engine`), or the batch with the first one
+    (`transformers`, whose `generate` knows one seed). `tokenizer` is a transformers tokenizer. See `rollout/backends.py`.
+
+    A backend that writes replies while others wait also has `submit(prompt_ids, sampling, seed)`, which returns a request
+    whose `reply` is None until it is finished, `step()`, and `cancel(requests)`.
+    """
 
     tokenizer: Any
 
-    def generate(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Generated]: ...
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]: ...
 
 
 class LanguageModel:
@@ -90,16 +97,84 @@ class LanguageModel:
         self.backend, self.sampling, self.name = backend, sampling or Sampling(), name
 
     def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        """One reply a prompt. The batch is sampled with the first prompt's seed."""
+        """One reply a prompt."""
+        texts, prompt_ids = self._read(prompts)
+        generated = self.backend.generate(prompt_ids, self.sampling, [prompt.seed for prompt in prompts])
+        return self._replies(texts, prompt_ids, generated)
+
+    def desk(self) -> Desk:
+        """Where turns wait for this player: replies come one by one if the backend can, else in batches."""
+        return _Stream(self) if hasattr(self.backend, "submit") else Desk(self)
+
+    def _read(self, prompts: Sequence[Prompt]) -> tuple[list[str], list[list[int]]]:
+        """The texts that the model reads, and their tokens."""
+        texts = [dialogue.prompt(prompt.message, self.backend.tokenizer) for prompt in prompts]
+        return texts, self.backend.tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+    def _replies(
+        self, texts: Sequence[str], prompt_ids: Sequence[Sequence[int]], generated: Sequence[Generated]
+    ) -> list[Reply]:
         tokenizer = self.backend.tokenizer
-        texts = [dialogue.prompt(prompt.message, tokenizer) for prompt in prompts]
-        prompt_ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        generated = self.backend.generate(prompt_ids, self.sampling, prompts[0].seed)
+        ends = {tokenizer.eos_token_id, *self.sampling.stop_tokens}
         replies = tokenizer.batch_decode([list(g.ids) for g in generated], skip_special_tokens=True)
         return [
-            Reply(text, prompt, tuple(ids), g.ids, g.logprobs, truncated=g.ids[-1] != tokenizer.eos_token_id)
-            for text, prompt, ids, g in zip(replies, texts, prompt_ids, generated, strict=True)
+            Reply(reply, text, tuple(ids), g.ids, g.logprobs, truncated=g.ids[-1] not in ends)
+            for reply, text, ids, g in zip(replies, texts, prompt_ids, generated, strict=True)
         ]
+
+
+class Desk:
+    """Where turns wait for a player: hand in prompts at any time, collect replies as they come. Here they come all at
+    once, as one batch. Close it when the games are over."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self._waiting: list[tuple[Any, Prompt]] = []
+
+    def ask(self, turns: Sequence[tuple[Any, Prompt]]) -> None:
+        """turns: (anything to recognise the reply by, prompt)."""
+        self._waiting += turns
+
+    def collect(self) -> list[tuple[Any, Reply]]:
+        """Replies that are ready, at least one if any turn waits."""
+        turns, self._waiting = self._waiting, []
+        replies = self.player.reply([prompt for _, prompt in turns]) if turns else []
+        return [(key, reply) for (key, _), reply in zip(turns, replies, strict=True)]
+
+    def close(self) -> None:
+        """Forgets the turns that wait."""
+        self._waiting = []
+
+
+class _Stream(Desk):
+    """The desk of a language model whose backend writes replies while other turns wait."""
+
+    player: LanguageModel
+
+    def __init__(self, player: LanguageModel) -> None:
+        super().__init__(player)
+        self._requests: list[tuple[Any, str, Any]] = []  # key, text, the backend's request
+
+    def ask(self, turns: Sequence[tuple[Any, Prompt]]) -> None:
+        texts, prompt_ids = self.player._read([prompt for _, prompt in turns])
+        backend: Any = self.player.backend
+        for (key, prompt), text, ids in zip(turns, texts, prompt_ids, strict=True):
+            self._requests.append((key, text, backend.submit(ids, self.player.sampling, prompt.seed)))
+
+    def collect(self) -> list[tuple[Any, Reply]]:
+        backend: Any = self.player.backend
+        while self._requests and not any(request.reply for _, _, request in self._requests):
+            backend.step()
+        ready = [turn for turn in self._requests if turn[2].reply]
+        self._requests = [turn for turn in self._requests if not turn[2].reply]
+        texts, requests = [text for _, text, _ in ready], [request for _, _, request in ready]
+        replies = self.player._replies(texts, [r.prompt_ids for r in requests], [r.reply for r in requests])
+        return [(key, reply) for (key, _, _), reply in zip(ready, replies, strict=True)]
+
+    def close(self) -> None:
+        backend: Any = self.player.backend
+        backend.cancel([request for _, _, request in self._requests])
+        self._requests = []
 
 
 class Scripted:

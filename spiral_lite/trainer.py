@@ -12,6 +12,7 @@ keep the baseline in checkpoints. Read `advantages.py` before.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import random
@@ -34,10 +35,9 @@ from trl import GRPOConfig, GRPOTrainer
 from spiral_lite import advantages, models
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, play_metrics
-from spiral_lite.players import LanguageModel, Sampling
-from spiral_lite.rollout import Episode, Turn, play, write_jsonl
+from spiral_lite.players import Backend, LanguageModel, Sampling
+from spiral_lite.rollout import Episode, Turn, backends, play, write_jsonl
 from spiral_lite.rollout.play import typical_turns
-from spiral_lite.rollout.transformers_backend import TransformersBackend
 
 GAMES_FOLDER = "games"
 
@@ -49,7 +49,7 @@ INERT = {  # settings of TRL's that ours decide, or that our sampling does not r
     "generation_batch_size": "set turns_per_step",
     "logging_steps": "every step is logged",
     "save_steps": "set save_every",
-    "use_vllm": "games are played through transformers' generate",
+    "use_transformers_continuous_batching": "set backend",
     "top_k": "set temperature and top_p",
     "min_p": "set temperature and top_p",
     "repetition_penalty": "set temperature and top_p",
@@ -66,6 +66,9 @@ class SelfPlayConfig(GRPOConfig):
     steps: int = field(default=400, metadata={"help": "Self-play steps."})
     turns_per_step: int = field(default=128, metadata={"help": "Turns learnt from in a step."})
     save_every: int = field(default=0, metadata={"help": "Steps between checkpoints; 0 saves the final model only."})
+    backend: str = field(default="engine", metadata={"help": "What plays: engine or transformers; use_vllm is vLLM."})
+    slots: int = field(default=256, metadata={"help": "Replies that the backend writes at a time."})
+    pack: bool = field(default=True, metadata={"help": "Compute what turns begin with once, and no padding."})
     baseline: str = field(default="role", metadata={"help": "role (RAE) or none."})
     role_decay: float = field(default=0.95, metadata={"help": "Decay of RAE's moving averages."})
     zero_sum_forfeit: bool = field(default=False, metadata={"help": "An invalid move pays -1.5/+1.5, not -1.5/+0.5."})
@@ -120,6 +123,7 @@ class SelfPlayConfig(GRPOConfig):
             ("turns_per_step", 128),
             ("max_completion_length", 96),
             ("num_iterations", 2),
+            ("slots", 64),
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1, e.g. {name}={example}")
@@ -139,6 +143,8 @@ class SelfPlayConfig(GRPOConfig):
             default = GRPOConfig.__dataclass_fields__[name].default
             if getattr(self, name) != default:
                 raise ValueError(f"{name}={getattr(self, name)} has no effect in self-play: {INERT[name]}")
+        if self.backend not in ("engine", "transformers"):
+            raise ValueError(f"backend={self.backend!r}: choose engine or transformers; for vLLM set use_vllm=True")
         advantages.make(self.baseline, self.role_decay)
 
 
@@ -225,9 +231,14 @@ class SelfPlayTrainer(GRPOTrainer):
 
     def policy(self) -> LanguageModel:
         """The model as it is now, as a player that samples as in training."""
-        model = self.accelerator.unwrap_model(self.model)
         sampling = Sampling(self.args.temperature, self.args.top_p, self.args.max_completion_length)
-        return LanguageModel(TransformersBackend(model, self.processing_class), sampling, f"step {self.self_play_step}")
+        return LanguageModel(self._backend, sampling, f"step {self.self_play_step}")
+
+    @functools.cached_property
+    def _backend(self) -> Backend:
+        """What plays the games: one for the whole run, as it keeps its memory and what it knows of the prompts."""
+        model = self.accelerator.unwrap_model(self.model)
+        return backends.make(self.args.backend, model, self.processing_class, self.args.slots)
 
     @property
     def self_play_step(self) -> int:

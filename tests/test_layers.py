@@ -21,6 +21,7 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "games": [],  # rules: no text, no torch
     "dialogue": ["games"],  # text: no torch
     "conformance": ["games", "dialogue"],  # games.check
+    "attention": [],  # attention over shared prefixes, registered with transformers
     "nano": ["environment", "models", "games", "dialogue"],  # corpus, problems, tokenizer, pretraining
     "players": BELOW,
     "rollout": BELOW,

@@ -94,7 +94,7 @@ def answer(backend: Backend, questions: list[str], seed: int, sampling: Sampling
     tokenizer = backend.tokenizer
     prompts = [dialogue.prompt(dialogue.question_message(question), tokenizer) for question in questions]
     ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    generated = backend.generate(ids, sampling or Sampling(), seed)
+    generated = backend.generate(ids, sampling or Sampling(), [seed + i for i in range(len(ids))])
     return [str(text) for text in tokenizer.batch_decode([list(g.ids) for g in generated], skip_special_tokens=True)]
 
 

@@ -1,6 +1,7 @@
-"""Many games at once: collect the turns that wait on the same player, ask for them in one batch, step the games.
+"""Many games at once: hand each player the turns that wait on it, step a game as soon as its reply is there.
 
-Differs from SPIRAL's code, which plays one game an actor process. The same seed gives the same games on one device.
+Differs from SPIRAL's code, which plays one game an actor process. Every game draws from its own seed, so the order in
+which replies come makes no difference: the same seed gives the same games, to what `rollout/engine.py` says of rounding.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from spiral_lite.dialogue import game_message, observe, parse
 from spiral_lite.games import CHANCE, TERMINAL, TRAINING_FORFEIT, Forfeit, Game, Invalid, State
-from spiral_lite.players import Player, Prompt, Reply, random_player
+from spiral_lite.players import Desk, Player, Prompt, Reply, random_player
 from spiral_lite.rollout.records import Episode, Turn
 
 DEFAULT_IN_FLIGHT = 256
@@ -34,6 +36,10 @@ class _Table:
     def settle_chance(self) -> None:
         while self.state.player == CHANCE:
             self.state = self.state.apply(self.state.sample_chance(self.rng))
+
+    @property
+    def to_move(self) -> Player:
+        return self.seats[self.state.player]
 
     def prompt(self) -> Prompt:
         message = game_message(observe(self.state, self.state.player))
@@ -109,21 +115,26 @@ def play(
     live: list[_Table] = []
     finished: list[_Table] = []
     begun = 0
-    while True:
-        wanted = n - begun if n else _games_wanted(turns, live, finished, in_flight)
-        for _ in range(min(wanted, in_flight - len(live))):
-            game_seed = random.Random(f"{seed}/{begun}").getrandbits(48)
-            state = games[begun % len(games)].initial_state()
-            seating = seatings[begun % len(seatings)]
-            table = _Table(begun, game_seed, state, (seating[0], seating[1]), random.Random(game_seed))
-            table.settle_chance()
-            live.append(table)
-            begun += 1
-        if not live:
-            break
-        _ply(live)
-        finished += [table for table in live if table.ended]
-        live = [table for table in live if not table.ended]
+    with _Desks() as desks:
+        while True:
+            wanted = n - begun if n else _games_wanted(turns, live, finished, in_flight)
+            fresh = []
+            for _ in range(min(wanted, in_flight - len(live))):
+                game_seed = random.Random(f"{seed}/{begun}").getrandbits(48)
+                state = games[begun % len(games)].initial_state()
+                seating = seatings[begun % len(seatings)]
+                table = _Table(begun, game_seed, state, (seating[0], seating[1]), random.Random(game_seed))
+                table.settle_chance()
+                fresh.append(table)
+                begun += 1
+            live += fresh
+            desks.ask(fresh)
+            if not live:
+                break
+            moved = desks.collect()
+            desks.ask([table for table in moved if not table.ended])
+            finished += [table for table in moved if table.ended]
+            live = [table for table in live if not table.ended]
     finished.sort(key=lambda table: table.index)
     return [table.episode(forfeit, policy_version) for table in finished]
 
@@ -139,16 +150,41 @@ def _games_wanted(turns: int, live: list[_Table], finished: list[_Table], in_fli
     return math.ceil((turns - played) * len(finished) / played) if finished else in_flight
 
 
-def _ply(live: list[_Table]) -> None:
-    """One reply for every live game: the turns that wait on the same player are one batch."""
-    waiting: dict[int, list[_Table]] = {}
-    for table in live:
-        waiting.setdefault(id(table.seats[table.state.player]), []).append(table)
-    for tables in waiting.values():
-        player = tables[0].seats[tables[0].state.player]
-        prompts = [table.prompt() for table in tables]
-        for table, prompt, reply in zip(tables, prompts, player.reply(prompts), strict=True):
-            table.take(reply, prompt.message)
+class _Desks:
+    """The desk of every player that has been asked."""
+
+    def __init__(self) -> None:
+        self._desks: dict[int, Desk] = {}
+
+    def __enter__(self) -> _Desks:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for desk in self._desks.values():
+            desk.close()
+
+    def ask(self, tables: Sequence[_Table]) -> None:
+        """Hands each table's turn to the player whose move it is, all turns of a player together."""
+        waiting: dict[int, list[_Table]] = {}
+        for table in tables:
+            waiting.setdefault(id(table.to_move), []).append(table)
+        for key, theirs in waiting.items():
+            if key not in self._desks:
+                player = theirs[0].to_move
+                self._desks[key] = player.desk() if hasattr(player, "desk") else Desk(player)
+            prompts = [table.prompt() for table in theirs]
+            self._desks[key].ask(
+                [((table, prompt.message), prompt) for table, prompt in zip(theirs, prompts, strict=True)]
+            )
+
+    def collect(self) -> list[_Table]:
+        """Takes the replies that are ready, and returns their tables."""
+        moved = []
+        for desk in self._desks.values():
+            for (table, message), reply in desk.collect():
+                table.take(reply, message)
+                moved.append(table)
+        return moved
 
 
 def typical_turns(game: Game, playouts: int = 32) -> float:

@@ -27,29 +27,33 @@ class TransformersBackend:
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 512) -> None:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
 
-    def generate(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Generated]:
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]:
         """One reply a prompt, with the log-probability of each token (nats) under the distribution it was drawn from.
 
-        The same seed, batch and device give the same replies; torch's global generators are left as they were.
+        The same first seed, batch and device give the same replies; torch's global generators are left as they were.
         """
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         generated: list[Generated] = []
         with torch.random.fork_rng(devices), _plain(self.model), torch.no_grad():
-            torch.manual_seed(seed)
+            torch.manual_seed(seeds[0] if seeds else 0)
             for start in range(0, len(prompt_ids), self.batch_size):
                 generated += self._batch(prompt_ids[start : start + self.batch_size], sampling)
         return generated
 
     def _batch(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling) -> list[Generated]:
-        end, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        ends, pad = [self.tokenizer.eos_token_id, *sampling.stop_tokens], self.tokenizer.pad_token_id
         width = max(len(ids) for ids in prompt_ids)
         ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompt_ids])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids])
         greedy = sampling.temperature == 0
         recorder = _ChosenLogprobs()
-        shaping = [] if greedy else [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
+        shaping = (
+            [] if greedy else [TemperatureLogitsWarper(float(sampling.temperature)), TopPLogitsWarper(sampling.top_p)]
+        )
         config = GenerationConfig(
-            do_sample=not greedy, max_new_tokens=sampling.max_new_tokens, eos_token_id=end, pad_token_id=pad, top_k=0
+            do_sample=not greedy, max_new_tokens=sampling.max_new_tokens, eos_token_id=ends, pad_token_id=pad, top_k=0
         )
         sequences = self.model.generate(
             input_ids=ids.to(self.model.device),
@@ -59,7 +63,7 @@ class TransformersBackend:
         )
         logprobs = recorder.finish(sequences)
         sampled = sequences[:, width:]  # [B, T]
-        return [_until_end(row, values, end) for row, values in zip(sampled.tolist(), logprobs.tolist(), strict=True)]
+        return [_until_end(row, values, ends) for row, values in zip(sampled.tolist(), logprobs.tolist(), strict=True)]
 
 
 class _ChosenLogprobs(LogitsProcessor):
@@ -84,9 +88,9 @@ class _ChosenLogprobs(LogitsProcessor):
         return torch.cat(self._chosen, dim=1)
 
 
-def _until_end(ids: list[int], logprobs: list[float], end: int) -> Generated:
+def _until_end(ids: list[int], logprobs: list[float], ends: Sequence[int]) -> Generated:
     """A row of `generate`, cut after its first end token: what follows is padding."""
-    length = ids.index(end) + 1 if end in ids else len(ids)
+    length = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
     return Generated(tuple(ids[:length]), tuple(logprobs[:length]))
 
 

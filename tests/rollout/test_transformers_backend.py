@@ -25,7 +25,9 @@ def test_logprobs_are_those_of_the_sampling_distribution(nano, temperature, top_
     model, tokenizer = nano
     asked = prompt_ids(tokenizer)
     for ids, reply in zip(
-        asked, TransformersBackend(model, tokenizer).generate(asked, Sampling(temperature, top_p), 3), strict=True
+        asked,
+        TransformersBackend(model, tokenizer).generate(asked, Sampling(temperature, top_p), [3] * len(asked)),
+        strict=True,
     ):
         with torch.no_grad():
             logits = model(torch.tensor([[*ids, *reply.ids]])).logits[0, len(ids) - 1 : -1] / temperature
@@ -40,27 +42,27 @@ def test_the_same_seed_gives_the_same_replies_and_leaves_the_global_generator(na
     model, tokenizer = nano
     backend, asked = TransformersBackend(model, tokenizer), prompt_ids(tokenizer) * 4
     before = torch.get_rng_state()
-    first = backend.generate(asked, Sampling(), 3)
+    first = backend.generate(asked, Sampling(), [3] * len(asked))
     assert torch.equal(torch.get_rng_state(), before)
-    assert backend.generate(asked, Sampling(), 3) == first
-    assert backend.generate(asked, Sampling(), 4) != first
+    assert backend.generate(asked, Sampling(), [3] * len(asked)) == first
+    assert backend.generate(asked, Sampling(), [4] * len(asked)) != first
 
 
 def test_the_model_s_own_sampling_defaults_do_not_shape_the_replies(nano):
     model, tokenizer = nano
     asked = prompt_ids(tokenizer) * 4
-    plain = TransformersBackend(model, tokenizer).generate(asked, Sampling(), 3)
+    plain = TransformersBackend(model, tokenizer).generate(asked, Sampling(), [3] * len(asked))
     defaults = model.generation_config
     defaults.update(temperature=0.3, top_p=0.5, top_k=2, repetition_penalty=1.3)
-    assert TransformersBackend(model, tokenizer).generate(asked, Sampling(), 3) == plain
+    assert TransformersBackend(model, tokenizer).generate(asked, Sampling(), [3] * len(asked)) == plain
     assert model.generation_config is defaults
 
 
 def test_greedy_replies_do_not_depend_on_the_batch(nano):
     model, tokenizer = nano
     asked, greedy = prompt_ids(tokenizer), Sampling(temperature=0)
-    together = TransformersBackend(model, tokenizer).generate(asked, greedy, 0)
-    alone = TransformersBackend(model, tokenizer, batch_size=1).generate(asked, greedy, 0)
+    together = TransformersBackend(model, tokenizer).generate(asked, greedy, [0] * len(asked))
+    alone = TransformersBackend(model, tokenizer, batch_size=1).generate(asked, greedy, [0] * len(asked))
     assert [g.ids for g in together] == [g.ids for g in alone]
 
 

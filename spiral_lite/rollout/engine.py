@@ -1,0 +1,486 @@
+"""The engine: batched generation for self-play on one device, with the training model's own weights.
+
+Four ideas, each a few lines here and measured in `spiral-lite bench rollout`:
+- static slots: every reply in flight has a row of a preallocated cache; a finished row is refilled at once from the
+  turns that wait (continuous batching; Orca, OSDI 2022), so a batch never idles for its longest reply;
+- prefix reuse: what prompts have begun with before, the rules or the game so far, is kept as a tree of tokens and
+  computed once per version of the weights (RadixAttention, arXiv:2312.07104);
+- one uniform number a token, from the reply's own seed (`sampling.py`);
+- a decode step of fixed shapes that never asks the device anything: on CUDA it is captured as a graph and replayed.
+
+A reply depends on its prompt, its seed and the weights, and on the rest of the batch only through rounding: matrix
+products of another batch size may differ in the last bits. In float32 that changes a token about once in 100,000; in
+bfloat16 more often. Read `attention.py`, `slots.py` and `sampling.py` before, `play.py` after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+
+from spiral_lite.attention import PrefixTree, TreePlan, attending, refuse_windows
+from spiral_lite.players import Generated, Sampling
+from spiral_lite.rollout.sampling import draw, uniforms
+from spiral_lite.rollout.slots import Shape, SlotCache
+
+GRAIN = 64  # the context grows, and is read, in steps of so many tokens
+STOPS = 8  # tokens that may end a reply
+WINDOW = 8  # decode steps between two looks at a CUDA device
+PASS = 2048  # about so many prompt tokens are read in one pass
+
+
+@dataclass(eq=False)
+class Request:
+    """A reply to be written: `reply` is None until it is finished."""
+
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    reply: Generated | None = None
+    row: int | None = None
+    begun: int = 0  # the engine's clock when its first token was decoded
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the engine holds on its device, in bytes, beside the model's own weights. Print it."""
+
+    slots: int
+    context: int
+    prefix_tokens: int
+    replies: int
+    prefixes: int
+    working: int
+
+    @property
+    def total(self) -> int:
+        return self.replies + self.prefixes + self.working
+
+    def __str__(self) -> str:
+        rows = [
+            (f"replies: {self.slots} slots of {self.context} tokens", self.replies),
+            (f"shared prefixes: {self.prefix_tokens} tokens", self.prefixes),
+            ("logits, sampling and activations, at most", self.working),
+            ("together, beside the weights", self.total),
+        ]
+        return "\n".join(f"{name:<44}{size / 2**20:>10,.1f} MiB" for name, size in rows)
+
+
+class Engine:
+    """`Engine(model, tokenizer).generate(prompt_ids, Sampling(), seeds)`; or `submit` and `step` for a stream of turns.
+
+    slots: replies in flight; context: tokens (prompt and reply) that a slot holds at first, more are made when a request
+    needs them; prefix_tokens: tokens of shared prefixes that are kept; memory_limit: bytes that the engine may hold
+    (default: what is free). Raises ValueError if the plan does not fit, with the largest that would.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        slots: int = 64,
+        context: int = 4 * GRAIN,
+        prefix_tokens: int | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
+        if slots < 1:
+            raise ValueError(f"slots={slots}: at least one reply must be in flight, e.g. slots=64")
+        refuse_windows(model)
+        self.model, self.tokenizer, self.slots, self.device = model, tokenizer, slots, model.device
+        self.shape = Shape.of(model, model.dtype)
+        self.longest = int(model.config.get_text_config().max_position_embeddings)
+        self.prefix_tokens = prefix_tokens or max(2048, 64 * slots)
+        self.memory_limit = memory_limit
+        self.computed = self.reused = 0  # prompt tokens, since the engine was made
+        self._waiting: deque[Request] = deque()
+        self._rows: list[Request | None] = []  # row i writes for request i; None: finished, to be filled again
+        self._clock = 0  # decode steps so far
+        self._weights: tuple[Any, ...] = ()
+        self._graphs: dict[tuple[int, int, bool], Any] = {}
+        self._unread: _Snapshot | None = None
+        self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 2 * GRAIN)
+
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]:
+        """One reply a prompt, each drawn with its own seed."""
+        requests = [self.submit(ids, sampling, seed) for ids, seed in zip(prompt_ids, seeds, strict=True)]
+        try:
+            return [self.finish(request) for request in requests]
+        finally:
+            self.cancel(requests)
+
+    def finish(self, request: Request) -> Generated:
+        """Steps until the request has its reply."""
+        while request.reply is None:
+            self.step()
+        return request.reply
+
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Request:
+        """Queues a reply, which `step` writes. Raises ValueError if prompt and reply are longer than the model can read,
+        or than memory allows."""
+        needed = len(prompt_ids) + sampling.max_new_tokens
+        if not prompt_ids:
+            raise ValueError("the prompt is empty; give at least one token")
+        if needed > self.longest:
+            raise ValueError(
+                f"{len(prompt_ids)} prompt tokens and max_new_tokens={sampling.max_new_tokens} make {needed}, but the "
+                f"model reads {self.longest}; the longest reply that fits: {max(0, self.longest - len(prompt_ids))}"
+            )
+        if len(sampling.stop_tokens) >= STOPS:
+            raise ValueError(f"{len(sampling.stop_tokens)} stop tokens: the engine takes {STOPS - 1} and the end token")
+        context, new_tokens = max(_up(needed, GRAIN), self.cache.context), max(sampling.max_new_tokens, self.new_tokens)
+        if (context, new_tokens) != (self.cache.context, self.new_tokens):
+            while self._rows:  # what is being written is finished where it stands
+                self.step(admit=False)
+            self._allocate(context, new_tokens)
+        request = Request(tuple(prompt_ids), sampling, seed)
+        self._waiting.append(request)
+        return request
+
+    def cancel(self, requests: Sequence[Request]) -> None:
+        """Forgets requests that nobody waits for any more; finished ones are left alone."""
+        gone = {id(request) for request in requests}
+        self._waiting = deque(request for request in self._waiting if id(request) not in gone)
+        for request in requests:
+            self._free(request)
+
+    @torch.no_grad()
+    def step(self, admit: bool = True) -> None:
+        """Gives waiting turns to free rows, then decodes one token for every row (on CUDA WINDOW tokens, and the device
+        works ahead while the caller steps games). Raises RuntimeError if the weights change under replies in flight."""
+        with self._evaluating():
+            self._forget_if_trained()
+            if admit:
+                self._admit()
+            if not self._rows:
+                return
+            self._close_ranks()
+            for _ in range(WINDOW if self.device.type == "cuda" else 1):
+                self._clock += 1
+                self._decode_or_replay(*self._extent())
+            self._collect()
+
+    # Memory
+
+    def memory(self, slots: int | None = None, context: int | None = None) -> Memory:
+        """The plan for `slots` replies of `context` tokens (default: this engine's own)."""
+        slots, context = slots or self.slots, context or self.cache.context
+        config = self.model.config.get_text_config()
+        a_token, prefixes = self.shape.bytes_per_token, max(self.prefix_tokens, context)
+        sampling = (
+            slots * config.vocab_size * (5 * 4 + 8)
+        )  # logits, scaled, log-probabilities, cumulative, sorted; index
+        hidden = (PASS + context) * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
+        return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, sampling + hidden)
+
+    def _allocate(self, context: int, new_tokens: int) -> None:
+        """Takes the memory, or refuses; there are no rows in flight."""
+        plan, limit = self.memory(context=context), self.memory_limit
+        self.cache: SlotCache
+        held = self.memory().total if hasattr(self, "cache") else 0
+        if limit is None:
+            limit = held + _free_memory(self.device)
+        if plan.total > limit:
+            none = self.memory(slots=1, context=context)
+            a_slot = (plan.total - none.total) / max(1, self.slots - 1)
+            fits = max(0, int((limit - none.total) / a_slot) + 1) if a_slot else 0
+            raise ValueError(
+                f"{self.slots} slots of {context} tokens need {plan.total / 2**20:,.0f} MiB beside the weights, and "
+                f"{limit / 2**20:,.0f} MiB are there; the largest that fits: slots={fits}"
+            )
+        self.cache = SlotCache(self.shape, self.slots, context, plan.prefix_tokens, self.device)
+        self.state = _State(self.slots, context, new_tokens, self.device)
+        self.new_tokens = new_tokens
+        self._tree = PrefixTree()
+        self._graphs.clear()
+
+    def _forget_if_trained(self) -> None:
+        """Prefixes are only good for the weights that computed them."""
+        cheap = tuple((p.data_ptr(), p._version) for p in self.model.parameters())
+        if self._rows and cheap != self._weights[0]:
+            raise RuntimeError("the weights changed while replies were being written; finish or cancel them first")
+        if not self._rows:
+            weights = (cheap, _checksums(self.model))
+            if weights != self._weights:
+                self._tree, self._weights = PrefixTree(), weights
+
+    # Prompts
+
+    def _admit(self) -> None:
+        """Reads the prompts of waiting turns into free rows, many at a time: one alone would cost a pass over all
+        weights, so while others are being written it waits until an eighth of the rows can be filled."""
+        while self._waiting:
+            free = self.slots - sum(request is not None for request in self._rows)
+            if min(free, len(self._waiting)) < (max(1, self.slots // 8) if any(self._rows) else 1):
+                return
+            paths: list[tuple[Request, list[int], int]] = []
+            news = 0
+            while self._waiting and len(paths) < free and news < PASS:
+                prefix = self._waiting[0].prompt_ids[:-1]  # the last token is decoded: its output is the first word
+                if len(self._tree) + len(prefix) > self.cache.prefixes:
+                    if paths:
+                        break
+                    self._tree = PrefixTree()  # rows have copies, so nothing that is in use is lost
+                path, new = self._tree.insert(prefix)
+                paths.append((self._waiting.popleft(), path, new))
+                news += new
+            self._read([(path, new) for _, path, new in paths])
+            self._seat(paths)
+
+    def _read(self, rows: Sequence[tuple[list[int], int]]) -> None:
+        """One pass over all new nodes of the prefix tree."""
+        self.computed += sum(new for _, new in rows)
+        self.reused += sum(len(path) - new for path, new in rows)
+        if not any(new for _, new in rows):
+            return
+        first = self.slots * self.cache.context  # prefixes lie behind the slots
+        plan = TreePlan([([first + node for node in path], new) for path, new in rows], self.device)
+        nodes = (plan.nodes - first).tolist()
+        tokens = torch.tensor([[self._tree.tokens[node] for node in nodes]], device=self.device)
+        depths = torch.tensor([[self._tree.depths[node] for node in nodes]], device=self.device)
+        self.cache.aim(plan.nodes, None)
+        self.model(
+            input_ids=tokens,
+            position_ids=depths,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+            tree=plan,
+        )
+
+    def _seat(self, paths: Sequence[tuple[Request, list[int], int]]) -> None:
+        """Gives each request a row with a copy of its prefix."""
+        holes = [row for row, request in enumerate(self._rows) if request is None]
+        first = self.slots * self.cache.context
+        source: list[int] = []
+        target: list[int] = []
+        for request, path, _ in paths:
+            if holes:
+                request.row = holes.pop(0)
+                self._rows[request.row] = request
+            else:
+                request.row = len(self._rows)
+                self._rows.append(request)
+            request.begun = self._clock
+            source += [first + node for node in path]
+            begin = request.row * self.cache.context
+            target += range(begin, begin + len(path))
+        self.cache.copy(torch.tensor(source, device=self.device), torch.tensor(target, device=self.device))
+        self.state.seat([request for request, _, _ in paths], self.tokenizer.eos_token_id)
+
+    # Replies
+
+    def _close_ranks(self) -> None:
+        """Moves the last rows into holes, where that makes the batch smaller."""
+        used = [row for row, request in enumerate(self._rows) if request is not None]
+        if self._width(len(used)) == self._width(len(self._rows)):
+            return
+        movers, holes = [row for row in used if row >= len(used)], sorted(set(range(len(used))) - set(used))
+        spans = [self._length(row) for row in movers]
+        for row, hole in zip(movers, holes, strict=True):
+            request = self._rows[row]
+            assert request is not None
+            self._rows[hole], request.row = request, hole
+        del self._rows[len(used) :]
+        context = self.cache.context
+        source = [row * context + i for row, span in zip(movers, spans, strict=True) for i in range(span)]
+        target = [row * context + i for row, span in zip(holes, spans, strict=True) for i in range(span)]
+        self.cache.copy(torch.tensor(source, device=self.device), torch.tensor(target, device=self.device))
+        self.state.move(movers, holes)
+
+    def _width(self, rows: int) -> int:
+        """Rows that a step computes: few different sizes, as each is a graph on CUDA and a plan in oneDNN."""
+        step = 8 if self.device.type == "cpu" else max(8, 1 << (max(1, rows) - 1).bit_length())
+        return min(self.slots, _up(rows, step))
+
+    def _length(self, row: int) -> int:
+        """An upper bound of the tokens in a row, known without asking the device."""
+        request = self._rows[row]
+        if request is None:
+            return 0
+        return len(request.prompt_ids) + min(self._clock - request.begun, request.sampling.max_new_tokens)
+
+    def _extent(self) -> tuple[int, int, bool]:
+        """(rows, tokens of each, whether all draw from the plain distribution: temperature 1, top_p 1) of the next step."""
+        length = _up(max(self._length(row) for row in range(len(self._rows))), GRAIN)
+        plain = all((r.sampling.temperature, r.sampling.top_p) == (1, 1) for r in self._rows if r is not None)
+        return self._width(len(self._rows)), min(length, self.cache.context), plain
+
+    def _decode(self, rows: int, length: int, plain: bool) -> None:
+        """One token for the first `rows` rows, which read `length` tokens each. Nothing here has a shape that depends on
+        data, makes a tensor that lives on, or reads the device: it can be captured."""
+        s = self.state
+        position, written = s.length[:rows], s.written[:rows]
+        self.cache.aim(s.first[:rows] + position, (rows, length))
+        hidden = s.ruler[:length] > position[:, None]
+        bias = torch.zeros(rows, length, dtype=self.shape.dtype, device=self.device).masked_fill_(hidden, float("-inf"))
+        output = self.model(
+            input_ids=s.token[:rows, None],
+            position_ids=position[:, None],
+            attention_mask=bias[:, None, None],
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        uniform = s.uniforms[:rows].gather(1, written[:, None])[:, 0]
+        temperature, top_p = (None, None) if plain else (s.temperature[:rows], s.top_p[:rows])
+        token, logprob = draw(output.logits[:, 0], temperature, top_p, uniform)
+        s.ids[:rows].scatter_(1, written[:, None], token[:, None])  # a finished row writes behind its end
+        s.logprobs[:rows].scatter_(1, written[:, None], logprob[:, None])
+        writing = ~s.done[:rows]
+        written += writing
+        position += writing
+        s.token[:rows].copy_(token)
+        s.done[:rows] |= (token[:, None] == s.stops[:rows]).any(1) | (written >= s.limit[:rows])
+
+    def _decode_or_replay(self, rows: int, length: int, plain: bool) -> None:
+        """On CUDA a step of a new size runs as it is the first time, is captured the second, and replayed from then on."""
+        if self.device.type != "cuda":
+            self._decode(rows, length, plain)
+            return
+        key = (rows, length, plain)
+        if key not in self._graphs:
+            self._graphs[key] = None
+            self._decode(rows, length, plain)
+            return
+        if self._graphs[key] is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._decode(rows, length, plain)
+            self._graphs[key] = graph
+        self._graphs[key].replay()
+
+    def _collect(self) -> None:
+        """Hands out finished replies. On CUDA those of the window before: its copy has arrived while this one runs."""
+        fresh = _Snapshot(self.state, list(self._rows))
+        ready, self._unread = (self._unread, fresh) if self.device.type == "cuda" else (fresh, None)
+        for request, reply in ready.finished() if ready else []:
+            if request.row is not None:
+                request.reply = reply
+                self._free(request)
+
+    def _free(self, request: Request) -> None:
+        if request.row is not None:
+            self._rows[request.row] = None
+            request.row = None
+        while self._rows and self._rows[-1] is None:
+            self._rows.pop()
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The model without dropout, attending as the engine needs; both are put back."""
+        training = self.model.training
+        if training:
+            self.model.eval()
+        try:
+            with attending(self.model):
+                yield
+        finally:
+            if training:
+                self.model.train()
+
+
+class _State:
+    """What a decode step reads and writes, one row a slot, at addresses that stay."""
+
+    def __init__(self, slots: int, context: int, new_tokens: int, device: Any) -> None:
+        def zeros(*shape: int, dtype: torch.dtype = torch.long) -> torch.Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        self.device = device
+        self.token, self.length, self.written, self.limit = zeros(slots), zeros(slots), zeros(slots), zeros(slots)
+        self.temperature, self.top_p = zeros(slots, dtype=torch.float), zeros(slots, dtype=torch.float)
+        self.done = torch.ones(slots, dtype=torch.bool, device=device)
+        self.stops = zeros(slots, STOPS)
+        self.uniforms = zeros(slots, new_tokens + 1, dtype=torch.float)
+        self.ids = zeros(slots, new_tokens + 1)
+        self.logprobs = zeros(slots, new_tokens + 1, dtype=torch.float)
+        self.first = torch.arange(slots, device=device) * context  # where each slot's tokens begin in the cache
+        self.ruler = torch.arange(context, device=device)
+        names = "token length written limit temperature top_p done stops uniforms ids logprobs"
+        self._per_row = [getattr(self, name) for name in names.split()]
+
+    def seat(self, requests: Sequence[Request], end: int) -> None:
+        """Fills the rows of new requests, each column in one transfer."""
+        n = len(requests)
+        random = torch.zeros(n, self.uniforms.shape[1])
+        stops = torch.full((n, STOPS), end)
+        for i, request in enumerate(requests):
+            sampling = request.sampling
+            random[i, : sampling.max_new_tokens] = uniforms(request.seed, sampling.max_new_tokens)
+            stops[i, : len(sampling.stop_tokens)] = torch.tensor(sampling.stop_tokens, dtype=torch.long)
+        columns = {
+            "token": torch.tensor([request.prompt_ids[-1] for request in requests]),
+            "length": torch.tensor([len(request.prompt_ids) - 1 for request in requests]),
+            "written": torch.zeros(n, dtype=torch.long),
+            "limit": torch.tensor([request.sampling.max_new_tokens for request in requests]),
+            "temperature": torch.tensor([float(request.sampling.temperature) for request in requests]),
+            "top_p": torch.tensor([float(request.sampling.top_p) for request in requests]),
+            "done": torch.zeros(n, dtype=torch.bool),
+            "stops": stops,
+            "uniforms": random,
+        }
+        rows = _to(torch.tensor([request.row for request in requests]), self.device)
+        for name, values in columns.items():
+            getattr(self, name).index_copy_(0, rows, _to(values, self.device))
+
+    def move(self, source: Sequence[int], target: Sequence[int]) -> None:
+        """Copies whole rows."""
+        rows, places = (_to(torch.tensor(x, dtype=torch.long), self.device) for x in (source, target))
+        for column in self._per_row:
+            column.index_copy_(0, places, column.index_select(0, rows))
+
+
+class _Snapshot:
+    """The state after a window. On CUDA a copy that travels to pinned memory while the device goes on."""
+
+    def __init__(self, state: _State, requests: list[Request | None]) -> None:
+        self.requests = requests
+        columns = [x[: len(requests)] for x in (state.done, state.written, state.ids, state.logprobs)]
+        self.event = None
+        if state.device.type == "cuda":
+            pinned = [torch.empty(x.shape, dtype=x.dtype, pin_memory=True) for x in columns]
+            for host, x in zip(pinned, columns, strict=True):
+                host.copy_(x, non_blocking=True)
+            columns = pinned
+            self.event = torch.cuda.Event()
+            self.event.record()
+        self.done, self.written, self.ids, self.logprobs = columns
+
+    def finished(self) -> Iterator[tuple[Request, Generated]]:
+        if self.event is not None:
+            self.event.synchronize()
+        for row in self.done.nonzero()[:, 0].tolist():
+            request = self.requests[row]
+            if request is not None:
+                n = int(self.written[row])
+                yield request, Generated(tuple(self.ids[row, :n].tolist()), tuple(self.logprobs[row, :n].tolist()))
+
+
+def _up(n: int, step: int) -> int:
+    """`n` rounded up to a multiple of `step`."""
+    return -(-n // step) * step
+
+
+def _to(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """To the device, without waiting for it."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
+
+
+def _free_memory(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+
+
+def _checksums(model: Any) -> list[int]:
+    """One number a parameter, from all its bits: weights can also be changed behind torch's version counters
+    (`param.data`, as DeepSpeed and FSDP do)."""
+    with torch.no_grad():
+        integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+        sums = [p.detach().view(integers[p.element_size()]).sum() for p in model.parameters()]
+        return torch.stack(sums).tolist() if sums else []
