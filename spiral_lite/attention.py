@@ -6,7 +6,7 @@ distinct prefix needs computing once: the sequences form a tree, and a token att
 most of the work, then see every distinct token once, in one long row without padding.
 
 `TreePlan` says who attends to what; `attend` is registered with transformers as the attention implementation
-`spiral_lite`. `rollout/engine.py` uses both to read prompts and `attend` to write replies; `packing.py` trains with them.
+`spiral_lite`. `rollout/engine.py` reads prompts with them, `packing.py` trains with them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 NAME = "spiral_lite"
 
@@ -79,9 +81,9 @@ class Block:
 class TreePlan:
     """Which keys each new token of a prefix tree attends to.
 
-    rows: (path, new) for each sequence, as PrefixTree.insert returns them: the last `new` nodes of the path are computed
-    now, in this row and no other. `nodes` [N] are the new nodes in the order in which the model must be given their
-    tokens. `in_order` renumbers keys, where the only keys are the new tokens themselves, in that order (training).
+    rows: (path, new) for each sequence, as PrefixTree.insert returns them: the last `new` nodes of the path are
+    computed now, in this row and no other. `nodes` [N] are the new nodes in the order in which the model must be given
+    their tokens. `in_order` renumbers keys in that order, for where the only keys are the new tokens' (training).
     """
 
     def __init__(self, rows: Sequence[tuple[Sequence[int], int]], device: Any = "cpu", in_order: bool = False) -> None:
@@ -138,31 +140,25 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
     tree: TreePlan | None = None,
-    **_: Any,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface. Heads that share a key head stand beside each other as more queries, so that
-    no key is ever repeated.
+    """transformers' attention interface: as its `sdpa`, unless the model is called with `tree`.
 
-    Without `tree`: one query a row. query: [B, Hq, 1, D]; key, value: [B, Hkv, L, D]; attention_mask: [B, 1, 1, L], added
-    to the scores. With `tree`: query: [1, Hq, N, D]; key, value: [1, Hkv, M, D], indexed by node. Returns [B, T, Hq, D].
+    Then query: [1, Hq, N, D], the plan's new tokens; key, value: [1, Hkv, M, D], by node. Returns [1, N, Hq, D].
     """
     if tree is None:
-        rows, heads, _one, size = query.shape
-        query = query.reshape(rows, key.shape[1], -1, size)
-        if attention_mask is not None:
-            attention_mask = attention_mask.expand(-1, -1, query.shape[2], -1)
-        out = F.scaled_dot_product_attention(query, key, value, attention_mask, dropout, scale=scaling)
-        return out.reshape(rows, 1, heads, size), None
+        out: torch.Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
+        return out, None
+    scaling, dropout = options.get("scaling"), options.get("dropout", 0.0)
     return _attend_tree(query[0], key[0], value[0], scaling, dropout, tree)[None], None
 
 
 def _attend_tree(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, dropout: float, tree: TreePlan
 ) -> torch.Tensor:
-    """query: [Hq, N, D]; key, value: [Hkv, M, D]. Returns [N, Hq, D]."""
+    """query: [Hq, N, D]; key, value: [Hkv, M, D]. Returns [N, Hq, D]. Query heads that share a key head stand beside
+    each other as more queries, so that no key is repeated."""
     heads, _n, size = query.shape
     shared = key.shape[0]  # key heads
     groups = heads // shared
@@ -184,7 +180,8 @@ def _attend_tree(
 
 
 AttentionInterface.register(NAME, attend)
-AttentionMaskInterface.register(NAME, lambda *args, **kwargs: None)  # masks are made here, not by the model
+AttentionMaskInterface.register(NAME, sdpa_mask)
+NO_MASK = torch.zeros(1, 1, 1, 1)  # given to a model that is called with `tree`: it would make a useless mask itself
 
 
 @contextmanager
@@ -205,6 +202,6 @@ def refuse_windows(model: Any) -> None:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
         raise ValueError(
-            f"{config.model_type} has layers of the kind {', '.join(sorted(kinds - {'full_attention'}))}; the engine and "
-            'packed training need full attention in every layer: use backend="transformers", pack=False'
+            f"{config.model_type} has layers of the kind {', '.join(sorted(kinds - {'full_attention'}))}; the engine "
+            'and packed training need full attention in every layer: use backend="transformers", pack=False'
         )

@@ -32,7 +32,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from spiral_lite import advantages, models
+from spiral_lite import advantages, models, packing
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, play_metrics
 from spiral_lite.players import Backend, LanguageModel, Sampling
@@ -228,6 +228,12 @@ class SelfPlayTrainer(GRPOTrainer):
             **kwargs,
         )
         self.remove_callback(PrinterCallback)
+        if args.pack:
+            if self.aux_loss_enabled:
+                raise ValueError("packed training has no load-balancing loss for mixtures of experts; set pack=False")
+            for packed in (self.model, self.ref_model):
+                if packed is not None:
+                    packing.install(packed.get_base_model() if hasattr(packed, "get_base_model") else packed)
 
     def policy(self) -> LanguageModel:
         """The model as it is now, as a player that samples as in training."""
@@ -254,6 +260,32 @@ class SelfPlayTrainer(GRPOTrainer):
         self._correct_logs(ours)
         return batch
 
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **_no_images: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """As TRL's, in [B, C] and nats, without padding and repetition (`packing.py`)."""
+        if not self.args.pack:
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, compute_aux_loss
+            )
+        parts = []
+        rows = batch_size or len(input_ids)
+        for begin in range(0, len(input_ids), rows):
+            some = slice(begin, begin + rows)
+            packed = packing.Packed(input_ids[some], attention_mask[some], logits_to_keep, self.temperature)
+            with self.accelerator.autocast():
+                parts.append(model(packed=packed))
+        log_probs, entropy = (torch.cat(column) for column in zip(*parts, strict=True))
+        return log_probs, entropy if compute_entropy else None, None
+
     def collect(self, n: int) -> list[Sample]:
         """Plays whole games, updates the baseline with all of them, and draws exactly `n` of their turns at random,
         split evenly over the games."""
@@ -278,7 +310,7 @@ class SelfPlayTrainer(GRPOTrainer):
             seed=self._rng(game.name).getrandbits(48),
             turns=turns,
             forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
-            in_flight=math.ceil(1.2 * turns / self._typical_turns[game.name]),  # in one round, with some to spare
+            in_flight=math.ceil(1.2 * turns / self._typical_turns[game.name]),  # mostly one round is enough
             policy_version=self.self_play_step,
         )
 

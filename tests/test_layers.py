@@ -22,6 +22,7 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "dialogue": ["games"],  # text: no torch
     "conformance": ["games", "dialogue"],  # games.check
     "attention": [],  # attention over shared prefixes, registered with transformers
+    "packing": ["attention"],  # training over shared prefixes
     "nano": ["environment", "models", "games", "dialogue"],  # corpus, problems, tokenizer, pretraining
     "players": BELOW,
     "rollout": BELOW,

@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 import torch
 
-from spiral_lite.attention import PrefixTree, TreePlan, attending, refuse_windows
+from spiral_lite.attention import NO_MASK, PrefixTree, TreePlan, attending, refuse_windows
 from spiral_lite.players import Generated, Sampling
 from spiral_lite.rollout.sampling import draw, uniforms
 from spiral_lite.rollout.slots import Shape, SlotCache
