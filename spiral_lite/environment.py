@@ -12,6 +12,8 @@ DEFAULTS = {
     "GOMP_SPINCOUNT": "10000",  # but a thread may wait some microseconds awake: small operations are 1.6 times faster
     "TOKENIZERS_PARALLELISM": "false",  # its threads do not survive a fork, and warn
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
     "TRL_EXPERIMENTAL_SILENCE": "1",  # `rollout_func` is marked experimental; we pin TRL instead
     "TRANSFORMERS_VERBOSITY": "error",
 }

@@ -76,11 +76,11 @@ class Generated:
 
 
 class Backend(Protocol):
-    """What generates: one reply a prompt, each with a seed of its own (`engine`), or the batch with the first one
-    (`transformers`, whose `generate` knows one seed). `tokenizer` is a transformers tokenizer. See `rollout/backends.py`.
+    """What generates: one reply a prompt, each with a seed of its own (engine, vllm), or the batch with the first one
+    (transformers, whose `generate` knows one seed). `tokenizer` is a transformers tokenizer. See `rollout/backends.py`.
 
-    A backend that writes replies while others wait also has `submit(prompt_ids, sampling, seed)`, which returns a request
-    whose `reply` is None until it is finished, `step()`, and `cancel(requests)`.
+    A backend that writes replies while others wait also has `submit(prompt_ids, sampling, seed)`, which returns a
+    request whose `reply` is None until it is finished, `step()`, and `cancel(requests)`.
     """
 
     tokenizer: Any

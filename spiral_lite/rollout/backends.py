@@ -1,4 +1,4 @@
-"""Backends and players by name: what generates (engine, transformers, vllm), and who plays ("random", "nano", a folder)."""
+"""Backends by name (engine, transformers, vllm: what generates) and players by name ("random", "nano", a folder)."""
 
 from __future__ import annotations
 

@@ -26,10 +26,11 @@ import torch
 
 from spiral_lite.attention import NO_MASK, PrefixTree, TreePlan, attending, refuse_windows
 from spiral_lite.players import Generated, Sampling
+from spiral_lite.rollout.precision import suited
 from spiral_lite.rollout.sampling import draw, uniforms
 from spiral_lite.rollout.slots import Shape, SlotCache
 
-GRAIN = 64  # the context grows, and is read, in steps of so many tokens
+GRAIN = 32  # the context is read in steps of so many tokens, and grows by them
 STOPS = 8  # tokens that may end a reply
 WINDOW = 8  # decode steps between two looks at a CUDA device
 PASS = 2048  # about so many prompt tokens are read in one pass
@@ -75,9 +76,9 @@ class Memory:
 class Engine:
     """`Engine(model, tokenizer).generate(prompt_ids, Sampling(), seeds)`; or `submit` and `step` for a stream of turns.
 
-    slots: replies in flight; context: tokens (prompt and reply) that a slot holds at first, more are made when a request
-    needs them; prefix_tokens: tokens of shared prefixes that are kept; memory_limit: bytes that the engine may hold
-    (default: what is free). Raises ValueError if the plan does not fit, with the largest that would.
+    slots: replies in flight; context: tokens (prompt and reply) that a slot holds at first, more are made when a
+    request needs them; prefix_tokens: tokens of shared prefixes that are kept; memory_limit: bytes that the engine may
+    hold (default: what is free). Raises ValueError if the plan does not fit, with the largest that would.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Engine:
         model: Any,
         tokenizer: Any,
         slots: int = 64,
-        context: int = 4 * GRAIN,
+        context: int = 8 * GRAIN,
         prefix_tokens: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
@@ -104,7 +105,7 @@ class Engine:
         self._weights: tuple[Any, ...] = ()
         self._graphs: dict[tuple[int, int, bool], Any] = {}
         self._unread: _Snapshot | None = None
-        self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 2 * GRAIN)
+        self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 4 * GRAIN)
 
     def generate(
         self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
@@ -123,8 +124,8 @@ class Engine:
         return request.reply
 
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Request:
-        """Queues a reply, which `step` writes. Raises ValueError if prompt and reply are longer than the model can read,
-        or than memory allows."""
+        """Queues a reply, which `step` writes. Raises ValueError if prompt and reply are longer than the model can
+        read, or than memory allows."""
         needed = len(prompt_ids) + sampling.max_new_tokens
         if not prompt_ids:
             raise ValueError("the prompt is empty; give at least one token")
@@ -249,6 +250,7 @@ class Engine:
         self.model(
             input_ids=tokens,
             position_ids=depths,
+            attention_mask=NO_MASK,
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -308,14 +310,14 @@ class Engine:
         return len(request.prompt_ids) + min(self._clock - request.begun, request.sampling.max_new_tokens)
 
     def _extent(self) -> tuple[int, int, bool]:
-        """(rows, tokens of each, whether all draw from the plain distribution: temperature 1, top_p 1) of the next step."""
+        """Of the next step: rows, tokens of each, and whether all draw at temperature 1 from the whole distribution."""
         length = _up(max(self._length(row) for row in range(len(self._rows))), GRAIN)
         plain = all((r.sampling.temperature, r.sampling.top_p) == (1, 1) for r in self._rows if r is not None)
         return self._width(len(self._rows)), min(length, self.cache.context), plain
 
     def _decode(self, rows: int, length: int, plain: bool) -> None:
-        """One token for the first `rows` rows, which read `length` tokens each. Nothing here has a shape that depends on
-        data, makes a tensor that lives on, or reads the device: it can be captured."""
+        """One token for the first `rows` rows, which read `length` tokens each. Nothing here has a shape that depends
+        on data, makes a tensor that lives on, or reads the device: it can be captured."""
         s = self.state
         position, written = s.length[:rows], s.written[:rows]
         self.cache.aim(s.first[:rows] + position, (rows, length))
@@ -340,7 +342,7 @@ class Engine:
         s.done[:rows] |= (token[:, None] == s.stops[:rows]).any(1) | (written >= s.limit[:rows])
 
     def _decode_or_replay(self, rows: int, length: int, plain: bool) -> None:
-        """On CUDA a step of a new size runs as it is the first time, is captured the second, and replayed from then on."""
+        """On CUDA a step of a new size runs as it is the first time, is captured the second, and replayed after."""
         if self.device.type != "cuda":
             self._decode(rows, length, plain)
             return
@@ -379,7 +381,7 @@ class Engine:
         if training:
             self.model.eval()
         try:
-            with attending(self.model):
+            with attending(self.model), suited(self.model):
                 yield
         finally:
             if training:

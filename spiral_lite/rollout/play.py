@@ -1,7 +1,7 @@
 """Many games at once: hand each player the turns that wait on it, step a game as soon as its reply is there.
 
 Differs from SPIRAL's code, which plays one game an actor process. Every game draws from its own seed, so the order in
-which replies come makes no difference: the same seed gives the same games, to what `rollout/engine.py` says of rounding.
+which replies come makes no difference: the same seed gives the same games; `engine.py` says what rounding may change.
 """
 
 from __future__ import annotations

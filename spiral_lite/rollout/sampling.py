@@ -1,7 +1,7 @@
 """Draw tokens by inverting the cumulative distribution: one uniform number a row, whatever else is in the batch.
 
-`torch.multinomial` draws a random number for every word of the vocabulary; one is enough. All of it has fixed shapes and
-stays on the device. The engine draws its uniform numbers beforehand from each reply's own seed.
+`torch.multinomial` draws a random number for every word of the vocabulary; one is enough. All of it has fixed shapes
+and stays on the device. The engine draws its uniform numbers beforehand from each reply's own seed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def draw(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One token a row, and its log-probability (nats) under the distribution it was drawn from.
 
-    logits: [B, V]; temperature: [B], 0 takes the likeliest token, or None where every row draws at 1; top_p: [B], or None
-    where every row keeps the whole distribution; uniform: [B] in [0, 1). Returns ([B] long, [B] float32).
+    logits: [B, V]; temperature: [B], 0 takes the likeliest token, or None where every row draws at 1; top_p: [B], or
+    None where every row keeps the whole distribution; uniform: [B] in [0, 1). Returns ([B] long, [B] float32).
     """
     logits = logits.float()
     if temperature is not None:

@@ -72,7 +72,7 @@ class _SlotLayer(CacheLayerMixin):
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-        """key_states, value_states: [B, heads, T, size]. Returns what the pass reads, [rows or 1, heads, length, size]."""
+        """key_states, value_states: [B, heads, T, size]. Returns what the pass reads: [rows, heads, length, size]."""
         return self._update(self.keys, key_states), self._update(self.values, value_states)
 
     def _update(self, block: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
