@@ -38,6 +38,7 @@ from spiral_lite.metrics import MetricsFile, play_metrics
 from spiral_lite.players import Backend, LanguageModel, Sampling
 from spiral_lite.rollout import Episode, Turn, backends, play, write_jsonl
 from spiral_lite.rollout.play import typical_turns
+from spiral_lite.rollout.vllm_backend import TrlVllmBackend
 
 GAMES_FOLDER = "games"
 
@@ -87,6 +88,7 @@ class SelfPlayConfig(GRPOConfig):
     loss_type: str = "dr_grpo"  # token sum / (turns x max_completion_length)
     scale_rewards: str = "none"
     beta: float = 0.0
+    vllm_importance_sampling_correction: bool = False  # of what vLLM computes otherwise than the training model
 
     # what of TRL's defaults does not suit us
     per_device_train_batch_size: int = 0  # turns a forward pass; 0: all of them
@@ -243,6 +245,8 @@ class SelfPlayTrainer(GRPOTrainer):
     @functools.cached_property
     def _backend(self) -> Backend:
         """What plays the games: one for the whole run, as it keeps its memory and what it knows of the prompts."""
+        if self.args.use_vllm:
+            return TrlVllmBackend(self)
         model = self.accelerator.unwrap_model(self.model)
         return backends.make(self.args.backend, model, self.processing_class, self.args.slots)
 
@@ -292,6 +296,8 @@ class SelfPlayTrainer(GRPOTrainer):
         began = time.perf_counter()
         shares = [n // len(self.games) + (i < n % len(self.games)) for i in range(len(self.games))]
         self.episodes = [e for game, share in zip(self.games, shares, strict=True) for e in self._play(game, share)]
+        if isinstance(self._backend, TrlVllmBackend):
+            self._backend.finish()  # other processes may still play
         pools: dict[str, list[Sample]] = {game.name: [] for game in self.games}
         for episode, both in zip(self.episodes, self._advantages(), strict=True):
             pools[episode.game] += [
@@ -362,10 +368,12 @@ class SelfPlayTrainer(GRPOTrainer):
 def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
     """TRL's `rollout_func`: the tokens that were already sampled while playing."""
     turns = [sample.turn for sample in trainer._samples]
+    corrected = trainer.args.use_vllm and trainer.args.vllm_importance_sampling_correction
+    sampled = [list(turn.logprobs) for turn in turns] if corrected else None
     return {
         "prompt_ids": [list(turn.prompt_ids) for turn in turns],
         "completion_ids": [list(turn.reply_ids) for turn in turns],
-        "logprobs": None,  # TRL computes them where a second optimizer step needs them
+        "logprobs": sampled,  # None: TRL computes its own, where a second optimizer step needs them
     }
 
 

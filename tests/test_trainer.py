@@ -203,7 +203,7 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         ({"save_every": -1}, "save_every=-1"),
         ({"eval_strategy": "steps"}, "eval_strategy must stay 'no'"),
         ({"max_steps": 5}, "max_steps=5 has no effect in self-play: set steps"),
-        ({"use_vllm": True}, "use_vllm=True has no effect"),
+        ({"backend": "vllm"}, "for vLLM set use_vllm=True"),
         ({"top_k": 5}, "top_k=5 has no effect"),
     ],
 )
