@@ -15,7 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export DO_NOT_TRACK ?= 1
 # Idle OpenMP threads sleep, after some microseconds; spinning costs a factor of 15 on two shared cores.
 export OMP_WAIT_POLICY ?= PASSIVE
-export GOMP_SPINCOUNT ?= 10000
+export GOMP_SPINCOUNT ?= 2000
 export TOKENIZERS_PARALLELISM ?= false
 # The kernel `python3` is this .venv's, whatever kernels the user or the system has.
 export JUPYTER_PREFER_ENV_PATH := 1

@@ -41,6 +41,7 @@ from spiral_lite.rollout.play import typical_turns
 from spiral_lite.rollout.vllm_backend import TrlVllmBackend
 
 GAMES_FOLDER = "games"
+PROMPT_TOKENS = 160  # what memory is planned for; longer prompts are read too, if they fit
 
 
 INERT = {  # settings of TRL's that ours decide, or that our sampling does not read
@@ -68,7 +69,7 @@ class SelfPlayConfig(GRPOConfig):
     turns_per_step: int = field(default=128, metadata={"help": "Turns learnt from in a step."})
     save_every: int = field(default=0, metadata={"help": "Steps between checkpoints; 0 saves the final model only."})
     backend: str = field(default="engine", metadata={"help": "What plays: engine or transformers; use_vllm is vLLM."})
-    slots: int = field(default=256, metadata={"help": "Replies that the backend writes at a time."})
+    slots: int = field(default=256, metadata={"help": "Replies written at a time, if memory allows."})
     pack: bool = field(default=True, metadata={"help": "Compute what turns begin with once, and no padding."})
     baseline: str = field(default="role", metadata={"help": "role (RAE) or none."})
     role_decay: float = field(default=0.95, metadata={"help": "Decay of RAE's moving averages."})
@@ -248,7 +249,8 @@ class SelfPlayTrainer(GRPOTrainer):
         if self.args.use_vllm:
             return TrlVllmBackend(self)
         model = self.accelerator.unwrap_model(self.model)
-        return backends.make(self.args.backend, model, self.processing_class, self.args.slots)
+        context = self.args.max_completion_length + PROMPT_TOKENS
+        return backends.make(self.args.backend, model, self.processing_class, self.args.slots, context)
 
     @property
     def self_play_step(self) -> int:

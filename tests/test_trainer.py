@@ -46,7 +46,10 @@ class GradientCheck(TrainerCallback):
         self.roles = {sample.turn.role for sample in samples}
 
 
-@pytest.mark.parametrize("settings", [{}, {"per_device_train_batch_size": 8}, {"num_iterations": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"per_device_train_batch_size": 8}, {"num_iterations": 2}, {"pack": False}, {"backend": "transformers"}],
+)
 def test_the_gradient_is_reinforce_with_role_advantages(nano, tmp_path, settings):
     check = GradientCheck()
     check.trainer = trainer(

@@ -11,16 +11,17 @@ SCRIPTED = ("random", "perfect", "equilibrium")
 BACKENDS = ("engine", "transformers", "vllm")
 
 
-def make(backend: str, model: Any, tokenizer: Any, slots: int = 64) -> Backend:
+def make(backend: str, model: Any, tokenizer: Any, slots: int = 64, context: int = 256) -> Backend:
     """A backend that generates with the model itself: every change of its weights shows at once.
 
-    slots: replies written at a time. Raises ValueError for other names than engine and transformers: vLLM holds weights
+    slots: replies written at a time, or as many as fit into memory; context: tokens of prompt and reply to make room
+    for beforehand. Raises ValueError for other names than engine and transformers: vLLM holds weights
     of its own, see `rollout/vllm_backend.py`.
     """
     if backend == "engine":
-        from spiral_lite.rollout.engine import Engine
+        from spiral_lite.rollout.engine import PREFIXES, Engine, most_slots
 
-        return Engine(model, tokenizer, slots)
+        return Engine(model, tokenizer, max(1, most_slots(model, slots, context, PREFIXES)), context)
     if backend == "transformers":
         from spiral_lite.rollout.transformers_backend import TransformersBackend
 

@@ -15,6 +15,7 @@ bfloat16 more often. Read `attention.py`, `slots.py` and `sampling.py` before, `
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from spiral_lite.rollout.slots import Shape, SlotCache
 GRAIN = 32  # the context is read in steps of so many tokens, and grows by them
 STOPS = 8  # tokens that may end a reply
 WINDOW = 8  # decode steps between two looks at a CUDA device
+PREFIXES = 8192  # tokens of shared prefixes that are kept
 PASS = 2048  # about so many prompt tokens are read in one pass
 
 
@@ -96,7 +98,7 @@ class Engine:
         self.model, self.tokenizer, self.slots, self.device = model, tokenizer, slots, model.device
         self.shape = Shape.of(model, model.dtype)
         self.longest = int(model.config.get_text_config().max_position_embeddings)
-        self.prefix_tokens = prefix_tokens or max(2048, 64 * slots)
+        self.prefix_tokens = prefix_tokens or PREFIXES
         self.memory_limit = memory_limit
         self.computed = self.reused = 0  # prompt tokens, since the engine was made
         self._waiting: deque[Request] = deque()
@@ -172,31 +174,21 @@ class Engine:
 
     def memory(self, slots: int | None = None, context: int | None = None) -> Memory:
         """The plan for `slots` replies of `context` tokens (default: this engine's own)."""
-        slots, context = slots or self.slots, context or self.cache.context
-        config = self.model.config.get_text_config()
-        a_token, prefixes = self.shape.bytes_per_token, max(self.prefix_tokens, context)
-        sampling = (
-            slots * config.vocab_size * (5 * 4 + 8)
-        )  # logits, scaled, log-probabilities, cumulative, sorted; index
-        hidden = (PASS + context) * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
-        return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, sampling + hidden)
+        return plan(self.model, slots or self.slots, context or self.cache.context, self.prefix_tokens)
 
     def _allocate(self, context: int, new_tokens: int) -> None:
         """Takes the memory, or refuses; there are no rows in flight."""
-        plan, limit = self.memory(context=context), self.memory_limit
         self.cache: SlotCache
-        held = self.memory().total if hasattr(self, "cache") else 0
+        needed, limit = self.memory(context=context), self.memory_limit
         if limit is None:
-            limit = held + _free_memory(self.device)
-        if plan.total > limit:
-            none = self.memory(slots=1, context=context)
-            a_slot = (plan.total - none.total) / max(1, self.slots - 1)
-            fits = max(0, int((limit - none.total) / a_slot) + 1) if a_slot else 0
+            limit = _free_memory(self.device) + (self.memory().total if hasattr(self, "cache") else 0)
+        if needed.total > limit:
             raise ValueError(
-                f"{self.slots} slots of {context} tokens need {plan.total / 2**20:,.0f} MiB beside the weights, and "
-                f"{limit / 2**20:,.0f} MiB are there; the largest that fits: slots={fits}"
+                f"{self.slots} slots of {context} tokens need {needed.total / 2**20:,.0f} MiB beside the weights, and "
+                f"{limit / 2**20:,.0f} MiB are there; the largest that fits: "
+                f"slots={most_slots(self.model, self.slots, context, self.prefix_tokens, limit)}"
             )
-        self.cache = SlotCache(self.shape, self.slots, context, plan.prefix_tokens, self.device)
+        self.cache = SlotCache(self.shape, self.slots, context, needed.prefix_tokens, self.device)
         self.state = _State(self.slots, context, new_tokens, self.device)
         self.new_tokens = new_tokens
         self._tree = PrefixTree()
@@ -242,11 +234,11 @@ class Engine:
         if not any(new for _, new in rows):
             return
         first = self.slots * self.cache.context  # prefixes lie behind the slots
-        plan = TreePlan([([first + node for node in path], new) for path, new in rows], self.device)
-        nodes = (plan.nodes - first).tolist()
+        tree = TreePlan([([first + node for node in path], new) for path, new in rows], self.device)
+        nodes = (tree.nodes - first).tolist()
         tokens = torch.tensor([[self._tree.tokens[node] for node in nodes]], device=self.device)
         depths = torch.tensor([[self._tree.depths[node] for node in nodes]], device=self.device)
-        self.cache.aim(plan.nodes, None)
+        self.cache.aim(tree.nodes, None)
         self.model(
             input_ids=tokens,
             position_ids=depths,
@@ -254,7 +246,7 @@ class Engine:
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
-            tree=plan,
+            tree=tree,
         )
 
     def _seat(self, paths: Sequence[tuple[Request, list[int], int]]) -> None:
@@ -386,6 +378,21 @@ class Engine:
         finally:
             if training:
                 self.model.train()
+
+
+def plan(model: Any, slots: int, context: int, prefix_tokens: int) -> Memory:
+    """What an engine for this model takes, before there is one."""
+    config = model.config.get_text_config()
+    a_token, prefixes = Shape.of(model, model.dtype).bytes_per_token, max(prefix_tokens, context)
+    sampling = slots * config.vocab_size * (5 * 4 + 8)  # logits, scaled, log-probabilities, cumulative, sorted; index
+    hidden = (PASS + context) * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
+    return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, sampling + hidden)
+
+
+def most_slots(model: Any, slots: int, context: int, prefix_tokens: int, limit: int | None = None) -> int:
+    """The largest number of slots, up to `slots`, whose plan fits into `limit` bytes (default: what is free)."""
+    room = _free_memory(model.device) if limit is None else limit
+    return bisect_right(range(1, slots + 1), room, key=lambda n: plan(model, n, context, prefix_tokens).total)
 
 
 class _State:
