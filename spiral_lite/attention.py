@@ -196,12 +196,17 @@ def attending(model: Any) -> Iterator[None]:
 
 
 def refuse_windows(model: Any) -> None:
-    """Raises ValueError for a model some of whose layers do not attend to everything before (sliding windows, state
-    spaces): here a token sees its whole path."""
+    """Raises ValueError for a model that does not attend to everything before (sliding windows, state spaces), or in a
+    way of its own: here a token sees its whole path."""
     config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
+    kinds, window = getattr(config, "layer_types", None), getattr(config, "sliding_window", None)
+    others = sorted(set(kinds or []) - {"full_attention"})
+    if not kinds and window and window < config.max_position_embeddings:
+        others.append(f"sliding_window={window}")
+    if not model._supports_attention_backend:
+        others.append("attention of its own")
+    if others:
         raise ValueError(
-            f"{config.model_type} has layers of the kind {', '.join(sorted(kinds - {'full_attention'}))}; the engine "
-            'and packed training need full attention in every layer: use backend="transformers", pack=False'
+            f"{config.model_type} has {', '.join(others)}; the engine and packed training need full attention in every "
+            'layer: use backend="transformers", pack=False'
         )

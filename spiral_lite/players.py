@@ -116,6 +116,8 @@ class LanguageModel:
     ) -> list[Reply]:
         tokenizer = self.backend.tokenizer
         ends = {tokenizer.eos_token_id, *self.sampling.stop_tokens}
+        if not generated:
+            return []  # batch_decode makes a text of nothing
         replies = tokenizer.batch_decode([list(g.ids) for g in generated], skip_special_tokens=True)
         return [
             Reply(reply, text, tuple(ids), g.ids, g.logprobs, truncated=g.ids[-1] not in ends)

@@ -106,6 +106,7 @@ class Engine:
         self._clock = 0  # decode steps so far
         self._weights: tuple[Any, ...] = ()
         self._graphs: dict[tuple[int, int, bool], Any] = {}
+        self.window = WINDOW if self.device.type == "cuda" else 1
         self._unread: _Snapshot | None = None
         self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 4 * GRAIN)
 
@@ -113,15 +114,19 @@ class Engine:
         self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Generated]:
         """One reply a prompt, each drawn with its own seed."""
-        requests = [self.submit(ids, sampling, seed) for ids, seed in zip(prompt_ids, seeds, strict=True)]
+        requests: list[Request] = []
         try:
+            for ids, seed in zip(prompt_ids, seeds, strict=True):
+                requests.append(self.submit(ids, sampling, seed))
             return [self.finish(request) for request in requests]
         finally:
             self.cancel(requests)
 
     def finish(self, request: Request) -> Generated:
-        """Steps until the request has its reply."""
+        """Steps until the request has its reply. Raises RuntimeError if it was cancelled."""
         while request.reply is None:
+            if not self._rows and not self._waiting:
+                raise RuntimeError("the request was cancelled, so it will have no reply; submit it again")
             self.step()
         return request.reply
 
@@ -165,7 +170,7 @@ class Engine:
             if not self._rows:
                 return
             self._close_ranks()
-            for _ in range(WINDOW if self.device.type == "cuda" else 1):
+            for _ in range(self.window):
                 self._clock += 1
                 self._decode_or_replay(*self._extent())
             self._collect()
@@ -179,20 +184,26 @@ class Engine:
     def _allocate(self, context: int, new_tokens: int) -> None:
         """Takes the memory, or refuses; there are no rows in flight."""
         self.cache: SlotCache
+        self.state: _State
         needed, limit = self.memory(context=context), self.memory_limit
+        now = self.memory() if hasattr(self, "cache") else None
         if limit is None:
-            limit = _free_memory(self.device) + (self.memory().total if hasattr(self, "cache") else 0)
+            limit = _free_memory(self.device) + (now.replies + now.prefixes if now else 0)
         if needed.total > limit:
+            most = most_slots(self.model, self.slots, context, self.prefix_tokens, limit)
             raise ValueError(
                 f"{self.slots} slots of {context} tokens need {needed.total / 2**20:,.0f} MiB beside the weights, and "
-                f"{limit / 2**20:,.0f} MiB are there; the largest that fits: "
-                f"slots={most_slots(self.model, self.slots, context, self.prefix_tokens, limit)}"
+                f"{limit / 2**20:,.0f} MiB are there; "
+                + (f"the largest that fits: slots={most}" if most else "not even one slot fits")
             )
+        self._graphs.clear()
+        if now:
+            del self.cache, self.state  # before the new ones are made, or both would be held at once
         self.cache = SlotCache(self.shape, self.slots, context, needed.prefix_tokens, self.device)
         self.state = _State(self.slots, context, new_tokens, self.device)
         self.new_tokens = new_tokens
         self._tree = PrefixTree()
-        self._graphs.clear()
+        self._pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
 
     def _forget_if_trained(self) -> None:
         """Prefixes are only good for the weights that computed them."""
@@ -201,8 +212,12 @@ class Engine:
             raise RuntimeError("the weights changed while replies were being written; finish or cancel them first")
         if not self._rows:
             weights = (cheap, _checksums(self.model))
-            if weights != self._weights:
-                self._tree, self._weights = PrefixTree(), weights
+            if self._weights and weights != self._weights:
+                self._tree = PrefixTree()
+                self.cache.clear()  # what weights that are not finite have written would hurt even behind a mask
+                if [address for address, _ in cheap] != [address for address, _ in self._weights[0]]:
+                    self._graphs.clear()  # they would read the old weights, where these were
+            self._weights = weights
 
     # Prompts
 
@@ -217,14 +232,19 @@ class Engine:
             news = 0
             while self._waiting and len(paths) < free and news < PASS:
                 prefix = self._waiting[0].prompt_ids[:-1]  # the last token is decoded: its output is the first word
-                if len(self._tree) + len(prefix) > self.cache.prefixes:
+                if len(self._tree) + len(prefix) - self._tree.known(prefix) > self.cache.prefixes:
                     if paths:
                         break
                     self._tree = PrefixTree()  # rows have copies, so nothing that is in use is lost
                 path, new = self._tree.insert(prefix)
                 paths.append((self._waiting.popleft(), path, new))
                 news += new
-            self._read([(path, new) for _, path, new in paths])
+            try:
+                self._read([(path, new) for _, path, new in paths])
+            except BaseException:  # an interrupt, say: the tree holds what was not computed
+                self._tree = PrefixTree()
+                self._waiting.extendleft(request for request, _, _ in reversed(paths))
+                raise
             self._seat(paths)
 
     def _read(self, rows: Sequence[tuple[list[int], int]]) -> None:
@@ -266,7 +286,7 @@ class Engine:
             source += [first + node for node in path]
             begin = request.row * self.cache.context
             target += range(begin, begin + len(path))
-        self.cache.copy(torch.tensor(source, device=self.device), torch.tensor(target, device=self.device))
+        self._copy(source, target)
         self.state.seat([request for request, _, _ in paths], self.tokenizer.eos_token_id)
 
     # Replies
@@ -286,8 +306,13 @@ class Engine:
         context = self.cache.context
         source = [row * context + i for row, span in zip(movers, spans, strict=True) for i in range(span)]
         target = [row * context + i for row, span in zip(holes, spans, strict=True) for i in range(span)]
-        self.cache.copy(torch.tensor(source, device=self.device), torch.tensor(target, device=self.device))
+        self._copy(source, target)
         self.state.move(movers, holes)
+
+    def _copy(self, source: Sequence[int], target: Sequence[int]) -> None:
+        """Copies tokens of the cache."""
+        places = torch.tensor([source, target], dtype=torch.long, device=self.device)
+        self.cache.copy(places[0], places[1])
 
     def _width(self, rows: int) -> int:
         """Rows that a step computes: few different sizes, as each is a graph on CUDA and a plan in oneDNN."""
@@ -345,15 +370,16 @@ class Engine:
             return
         if self._graphs[key] is None:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, pool=self._pool):  # one pool: graphs run one after another
                 self._decode(rows, length, plain)
             self._graphs[key] = graph
         self._graphs[key].replay()
 
     def _collect(self) -> None:
-        """Hands out finished replies. On CUDA those of the window before: its copy has arrived while this one runs."""
+        """Hands out finished replies; after a window of many steps those of the one before, which has arrived while
+        the device went on with this one."""
         fresh = _Snapshot(self.state, list(self._rows))
-        ready, self._unread = (self._unread, fresh) if self.device.type == "cuda" else (fresh, None)
+        ready, self._unread = (self._unread, fresh) if self.window > 1 else (fresh, None)
         for request, reply in ready.finished() if ready else []:
             if request.row is not None:
                 request.reply = reply
@@ -383,10 +409,16 @@ class Engine:
 def plan(model: Any, slots: int, context: int, prefix_tokens: int) -> Memory:
     """What an engine for this model takes, before there is one."""
     config = model.config.get_text_config()
-    a_token, prefixes = Shape.of(model, model.dtype).bytes_per_token, max(prefix_tokens, context)
-    sampling = slots * config.vocab_size * (5 * 4 + 8)  # logits, scaled, log-probabilities, cumulative, sorted; index
-    hidden = (PASS + context) * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
-    return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, sampling + hidden)
+    shape = Shape.of(model, model.dtype)
+    a_token, prefixes = shape.bytes_per_token, max(prefix_tokens, context)
+    sampling = slots * config.vocab_size * (7 * 4 + 2 * 8)  # logits, scaled, sorted...; index, sums
+    tokens = PASS + context  # read in one pass; padded to 16 a row, or to twice as many
+    padded, groups = 16 * slots + 2 * tokens, config.num_attention_heads // shape.heads
+    hidden = tokens * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
+    attention = slots * context * a_token // shape.layers  # each row's keys and values, in one layer
+    attention += padded * (4 * 4 * config.hidden_size + context * (4 + groups * shape.dtype.itemsize))
+    working = sampling + hidden + attention
+    return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, working)
 
 
 def most_slots(model: Any, slots: int, context: int, prefix_tokens: int, limit: int | None = None) -> int:
@@ -447,7 +479,7 @@ class _State:
 
 
 class _Snapshot:
-    """The state after a window. On CUDA a copy that travels to pinned memory while the device goes on."""
+    """A copy of the state after a window. On CUDA it travels to pinned memory while the device goes on."""
 
     def __init__(self, state: _State, requests: list[Request | None]) -> None:
         self.requests = requests
@@ -460,6 +492,8 @@ class _Snapshot:
             columns = pinned
             self.event = torch.cuda.Event()
             self.event.record()
+        else:
+            columns = [x.clone() for x in columns]
         self.done, self.written, self.ids, self.logprobs = columns
 
     def finished(self) -> Iterator[tuple[Request, Generated]]:
@@ -487,9 +521,16 @@ def _free_memory(device: torch.device) -> int:
 
 
 def _checksums(model: Any) -> list[int]:
-    """One number a parameter, from all its bits: weights can also be changed behind torch's version counters
-    (`param.data`, as DeepSpeed and FSDP do)."""
-    with torch.no_grad():
-        integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-        sums = [p.detach().view(integers[p.element_size()]).sum() for p in model.parameters()]
-        return torch.stack(sums).tolist() if sums else []
+    """One number a parameter, from all its bits and the order of its rows: weights can also be changed behind torch's
+    version counters (`param.data`, as DeepSpeed and FSDP do)."""
+    sums = [_checksum(p.detach()) for p in model.parameters()]
+    return torch.stack(sums).tolist() if sums else []
+
+
+def _checksum(weights: torch.Tensor) -> torch.Tensor:
+    """The sum of the rows, each an odd multiple of the sum of its words of 8 bytes: quick, and nothing is copied."""
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    whole = weights.is_contiguous() and weights.dim() and weights.shape[-1] * weights.element_size() % 8 == 0
+    words = weights.view(torch.int64 if whole else integers[weights.element_size()])
+    rows = words.flatten() if words.dim() < 2 else words.sum(-1).flatten()
+    return (rows * torch.arange(1, 2 * len(rows), 2, device=rows.device)).sum()

@@ -35,7 +35,9 @@ def draw(
     largest, likeliest = logits.max(-1, keepdim=True)
     cumulative = (logits - largest).exp_()
     total = cumulative.sum(-1, keepdim=True)
-    torch.cumsum(cumulative, -1, out=cumulative)
+    if cumulative.is_cuda:  # it adds in pieces, so that in float32 rounding would rise at tokens of no probability
+        cumulative = cumulative.double()
+    cumulative.cumsum_(-1)
     target = uniform[:, None] * cumulative[:, -1:]
     token = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
     if temperature is not None:
@@ -50,6 +52,7 @@ def keep_top_p(logits: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
     ordered, index = logits.sort(-1, descending=True)
     probability = ordered.softmax(-1)
     before = probability.cumsum(-1) - probability  # of the likelier tokens
-    outside = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, index, before >= top_p[:, None])
+    beyond = before >= top_p.masked_fill(top_p == 1, float("inf"))[:, None]  # 1 keeps all, however sums are rounded
+    outside = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, index, beyond)
     outside.scatter_(1, index[:, :1], False)
     return logits.masked_fill(outside, float("-inf"))

@@ -6,7 +6,7 @@ that prompts share. Nothing is ever concatenated, so no tensor grows and every a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -42,14 +42,13 @@ class SlotCache(Cache):
     def __init__(self, shape: Shape, slots: int, context: int, prefixes: int, device: Any) -> None:
         self.slots, self.context, self.prefixes = slots, context, prefixes
         tokens = slots * context + prefixes
-        super().__init__(layers=[_SlotLayer(shape, tokens, device, self) for _ in range(shape.layers)])
-        self.write = torch.empty(0, dtype=torch.long)
-        self.window: tuple[int, int] | None = None
+        self._aim = _Aim(context)
+        super().__init__(layers=[_SlotLayer(shape, tokens, device, self._aim) for _ in range(shape.layers)])
 
     def aim(self, write: torch.Tensor, window: tuple[int, int] | None) -> None:
         """write: [tokens of the pass], where their keys and values go. window: (rows, length) reads the first `length`
         tokens of each of the first `rows` slots; None reads the whole block, for attention by index."""
-        self.write, self.window = write, window
+        self._aim.write, self._aim.window = write, window
 
     def copy(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copies tokens from [n] places to [n] others, in every layer."""
@@ -57,16 +56,30 @@ class SlotCache(Cache):
             for block in (layer.keys, layer.values):
                 block.index_copy_(0, target, block.index_select(0, source))
 
+    def clear(self) -> None:
+        """Sets everything to zero: a masked value counts 0 times, but 0 times NaN would be NaN."""
+        for layer in self.layers:
+            layer.keys.zero_()
+            layer.values.zero_()
+
+
+@dataclass
+class _Aim:
+    """What the layers know of their cache: not the cache, or its memory would stay until garbage is collected."""
+
+    context: int
+    write: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    window: tuple[int, int] | None = None
+
 
 class _SlotLayer(CacheLayerMixin):
     """One layer's block: keys and values are [tokens, heads * size]."""
 
     is_compileable = True
 
-    def __init__(self, shape: Shape, tokens: int, device: Any, cache: SlotCache) -> None:
+    def __init__(self, shape: Shape, tokens: int, device: Any, aim: _Aim) -> None:
         super().__init__()
-        self.shape, self.cache = shape, cache
-        # zeros: a masked value counts 0 times, but 0 times NaN would be NaN
+        self.shape, self.aim = shape, aim
         self.keys = torch.zeros(tokens, shape.heads * shape.size, dtype=shape.dtype, device=device)
         self.values = torch.zeros_like(self.keys)
         self.is_initialized = True
@@ -76,22 +89,22 @@ class _SlotLayer(CacheLayerMixin):
         return self._update(self.keys, key_states), self._update(self.values, value_states)
 
     def _update(self, block: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        block.index_copy_(0, self.cache.write, states.transpose(1, 2).reshape(-1, block.shape[1]).to(block.dtype))
-        if self.cache.window is None:
+        block.index_copy_(0, self.aim.write, states.transpose(1, 2).reshape(-1, block.shape[1]).to(block.dtype))
+        if self.aim.window is None:
             return block.view(1, -1, self.shape.heads, self.shape.size).transpose(1, 2)
-        rows, length = self.cache.window
-        own = block[: rows * self.cache.context].view(rows, self.cache.context, self.shape.heads, self.shape.size)
+        rows, length = self.aim.window
+        own = block[: rows * self.aim.context].view(rows, self.aim.context, self.shape.heads, self.shape.size)
         return own[:, :length].transpose(1, 2)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Nothing to do: the block is there from the start."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.cache.context, 0
+        return self.aim.context, 0
 
     def get_seq_length(self) -> int:
         """Positions are always given to the model, never counted by the cache."""
         return 0
 
     def get_max_length(self) -> int:
-        return self.cache.context
+        return self.aim.context
