@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiral_lite import attention
@@ -23,6 +23,7 @@ def shared(a, b):
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b)))
 
 
+@settings(deadline=None)  # a shared machine
 @given(SEQUENCES, st.lists(st.integers(0, 2), max_size=12))
 def test_a_tree_holds_every_prefix_once(sequences, other):
     tree, inserted = PrefixTree(), []
@@ -43,6 +44,7 @@ def test_a_tree_holds_every_prefix_once(sequences, other):
     assert tree.known(other) == max((shared(other, ids) for ids in inserted), default=0)
 
 
+@settings(deadline=None)  # a shared machine
 @given(SEQUENCES, SEQUENCES, st.booleans())
 def test_a_plan_computes_every_new_token_once_and_shows_it_its_path(former, sequences, in_order):
     """By brute force, from the plan's own masks: what a query may see is the path from the root to its own node."""

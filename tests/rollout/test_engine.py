@@ -240,10 +240,12 @@ def test_windows_of_many_steps_read_late(small_model, tokens, random_prompts):
         dropped = [engine.submit(prompt, Sampling(max_new_tokens=12), 99) for prompt in asked]
         for _ in range(2):
             engine.step()
+        unread = [request for request in dropped if request.reply is None]
         engine.cancel(dropped)
         assert is_empty(engine)
         assert ids(together(engine, asked, settings, range(29, -1, -1))) == expected
         assert is_empty(engine)
+        assert not any(request.reply for request in unread), "cancelled is cancelled"
 
 
 def test_the_model_and_the_generators_are_as_before(small_model, tokens, random_prompts):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import TopPLogitsWarper
 
@@ -75,12 +75,13 @@ def test_temperature_0_is_the_likeliest_token_whatever_the_uniform_number():
     torch.testing.assert_close(logprobs, logits.log_softmax(-1).max(-1).values)
 
 
+@settings(deadline=None)  # a shared machine
 @given(st.integers(0, 10_000), st.floats(1e-6, 0.999), st.sampled_from([2, 50, 500]), st.floats(0.1, 8))
 def test_top_p_keeps_what_transformers_keeps(seed, top_p, words, scale):
     logits = random_logits(3, words, seed, scale)
     mine, theirs = keep_top_p(logits, ones(3, top_p)), TopPLogitsWarper(top_p)(None, logits)
     differ = torch.isinf(mine) != torch.isinf(theirs)
-    at_the_edge = (logits.softmax(-1).sort(-1, descending=True).values.cumsum(-1) - top_p).abs().min(-1).values < 1e-6
+    at_the_edge = (logits.softmax(-1).sort(-1, descending=True).values.cumsum(-1) - top_p).abs().min(-1).values < 1e-5
     assert not (differ.any(-1) & ~at_the_edge).any(), "they add up from the other end, so an edge may round otherwise"
     assert torch.equal(mine[~differ], theirs[~differ])
 
