@@ -1,4 +1,4 @@
-"""The command line, `spiral-lite`: play, train, evaluate, exploitability, pretrain. The same code as the Python API."""
+"""The command line, `spiral-lite`: play, train, evaluate, exploitability, pretrain, bench. As in Python."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spiral_lite import environment
+from spiral_lite.bench.options import add_bench
 
 Result = dict[str, Any]
 SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
@@ -20,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and prints its result (with `--json`, one object in the last line). Returns the exit status."""
     environment.prepare()
     options = _parser().parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
     try:
         result = options.run(options)
         text = json.dumps(result, allow_nan=False) if options.json else _readable(result)
@@ -222,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_exploitability(commands)
     _add_pretrain(commands)
+    add_bench(commands)
     return parser
 
 

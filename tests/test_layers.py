@@ -32,6 +32,7 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "evaluation": BELOW,
     "show": BELOW,
     "experiments": BELOW,
+    "bench": BELOW,  # measured speeds
     "cli": BELOW,
     "__main__": BELOW,
     "__init__": BELOW,  # the public names, loaded when they are first used

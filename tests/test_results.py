@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
 import pytest
 
 from spiral_lite import models
+from spiral_lite.bench import report
 from spiral_lite.evaluation.intervals import mean_interval
 from spiral_lite.experiments import self_play
 
@@ -57,3 +59,41 @@ def test_a_file_of_other_settings_is_refused(tmp_path):
     file.write_text(json.dumps({**record("kuhn_poker"), "settings": {"steps": 1}}))
     with pytest.raises(ValueError, match="holds runs of another setting"):
         self_play.run("kuhn_poker", [1], 1, file)
+
+
+measured = pytest.mark.skipif(not report.RESULTS.exists(), reason="no speeds are shipped: spiral-lite bench --help")
+
+
+def performance():
+    return json.loads(report.RESULTS.read_text())
+
+
+@measured
+def test_the_readme_shows_the_speeds():
+    assert report.table(performance()) in (ROOT / "README.md").read_text()
+
+
+@measured
+def test_every_speed_is_of_five_repeats_and_says_where_it_was_measured():
+    for name, section in performance().items():
+        assert name == report.name(section)
+        assert section["settings"]["repeats"] >= 5
+        assert all(len(rows) == section["settings"]["repeats"] for rows in section["runs"].values())
+        assert section["command"].startswith("spiral-lite bench")
+        assert section["machine"]["cpu"]
+        assert {"torch", "transformers", "trl"} <= set(section["versions"])
+
+
+@measured
+def test_the_speeds_name_no_host_and_no_path():
+    text = report.RESULTS.read_text()
+    assert platform.node() not in text
+    assert str(ROOT) not in text
+    assert '"/' not in text
+
+
+@measured
+def test_packing_changes_no_gradient():
+    sections = [section for section in performance().values() if section["kind"] == "train"]
+    exact = [section for section in sections if section["settings"]["dtype"] == "float32"]
+    assert all(max(section["gradient"].values()) < 1e-5 for section in exact)

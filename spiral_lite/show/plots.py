@@ -202,6 +202,40 @@ def _draw_returns(axes: Axes, rows: Sequence[Row], game: str) -> str:
     return " ".join(said)
 
 
+def scaling_curve(points: Sequence[Row], path: str | Path | None = None) -> Figure:
+    """Speed (logarithmic axes) and memory (linear ones) of the engine by games in flight. points: `games_in_flight`,
+    `tokens_per_second` and `memory_increase` (bytes) of each, as `bench/scaling.py` measures them."""
+    if not points:
+        raise ValueError("no points: measure some, e.g. spiral-lite bench rollout --scaling --points 1 8 64")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    games = [int(point["games_in_flight"]) for point in points]
+    speeds = [float(point["tokens_per_second"]) for point in points]
+    memory = [point["memory_increase"] / 2**20 for point in points]
+    with style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(SIZE[0] * 1.5, SIZE[1]), layout="constrained")
+        left.plot(games, speeds, color=BLUE, marker="o")
+        left.set_xscale("log", base=2)
+        left.set_xticks(games[::-3][::-1], [str(n) for n in games[::-3][::-1]])
+        left.set_yscale("log")
+        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        left.yaxis.set_minor_formatter(NullFormatter())
+        left.set_title("Tokens a second", loc="left", fontsize=13)
+        right.plot(games, memory, color=ORANGE, marker="s")
+        right.set_ylim(bottom=0)
+        right.set_title("Memory increase (MiB)", loc="left", fontsize=13)
+        _whole_steps(right)
+        for axes in (left, right):
+            axes.set_xlabel("Games in flight")
+        text = (
+            f"From {games[0]} to {games[-1]} games in flight: from {speeds[0]:,.0f} to {speeds[-1]:,.0f} tokens a "
+            f"second, logarithmic axes; memory increase from {memory[0]:,.0f} to {memory[-1]:,.0f} MiB, linear axes."
+        )
+        return _finish(figure, text, path)
+
+
 def _series(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
     """(steps, values) of the rows that have the key."""
     kept = [row for row in rows if key in row]

