@@ -105,6 +105,7 @@ class Engine:
         self._rows: list[Request | None] = []  # row i writes for request i; None: finished, to be filled again
         self._clock = 0  # decode steps so far
         self._weights: tuple[Any, ...] = ()
+        self._finite = True
         self._graphs: dict[tuple[int, int, bool], Any] = {}
         self.window = WINDOW if self.device.type == "cuda" else 1
         self._unread: _Snapshot | None = None
@@ -214,9 +215,12 @@ class Engine:
             weights = (cheap, _checksums(self.model))
             if self._weights and weights != self._weights:
                 self._tree = PrefixTree()
-                self.cache.clear()  # what weights that are not finite have written would hurt even behind a mask
+                if not self._finite:
+                    self.cache.clear()  # NaN hurts even behind a mask
                 if [address for address, _ in cheap] != [address for address, _ in self._weights[0]]:
                     self._graphs.clear()  # they would read the old weights, where these were
+            if weights != self._weights:
+                self._finite = all(bool(p.sum().isfinite()) for p in self.model.parameters())
             self._weights = weights
 
     # Prompts
