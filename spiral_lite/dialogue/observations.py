@@ -8,6 +8,7 @@ fixed sentence in one token; `describes` registers the text of a new game.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from spiral_lite.games import State
@@ -42,69 +43,83 @@ def _available(information: dict[str, Any]) -> str:
     return "Available Moves: " + ", ".join(information["legal"])
 
 
+BOARD = "0={} 1={} 2={}\n3={} 4={} 5={}\n6={} 7={} 8={}"
+
+
 @describes("tic_tac_toe")
 def _tic_tac_toe(information: dict[str, Any]) -> str:
-    you, board = information["you"], information["board"]
-    rows = [" ".join(f"{cell}={board[cell]}" for cell in range(start, start + 3)) for start in (0, 3, 6)]
-    return "\n".join(
-        [
-            f"[GAME] You are Player {you} in Tic Tac Toe. You play {'OX'[you]}, your opponent plays {'XO'[you]}.",
-            "Three in a row (across, down or diagonal) wins. A dot is a free cell; answer with its number, as in [4].",
-            *rows,
-            _available(information),
-            "Next Action:",
-        ]
+    you = information["you"]
+    return (
+        f"[GAME] You are Player {you} in Tic Tac Toe. You play {'OX'[you]}, your opponent plays {'XO'[you]}.\n"
+        "Three in a row (across, down or diagonal) wins. A dot is a free cell; answer with its number, as in [4].\n"
+        f"{BOARD.format(*information['board'])}\n"
+        f"{_available(information)}\n"
+        "Next Action:"
     )
 
 
 @describes("kuhn_poker")
 def _kuhn_poker(information: dict[str, Any]) -> str:
     you, rounds = information["you"], information["rounds"]
+    text = _kuhn_rules(you, rounds, information["variant"])
+    for number, played in enumerate(information["rounds_played"], start=1):
+        card, other, starter, actions = played["card"], played["other_card"], played["starter"], played["actions"]
+        text += _kuhn_round(number, you, card, starter, played["winner"], played["chips"], other, *actions)
+    if information["card"]:
+        heading = f"Round {len(information['rounds_played']) + 1}: your" if rounds > 1 else "Your"
+        moves = _moves(information["starter"], *information["actions"])
+        text += f"[GAME] {heading} card is {information['card']}.\n{moves}"
+    return text + _available(information)
+
+
+@cache
+def _kuhn_rules(you: int, rounds: int, variant: str) -> str:
     lines = [
         f"[GAME] You are Player {you} in Kuhn Poker.",
         "The deck is J, Q, K and K is highest. Each player antes 1 chip and gets one card.",
         "A [bet] adds 1 chip; the other must [call] with 1 chip or [fold] and lose the pot.",
     ]
-    if rounds > 1 and information["variant"] == "textbook":
+    if rounds > 1 and variant == "textbook":
         lines.append(f"The match has {rounds} rounds; the player with more chips at the end wins.")
     elif rounds > 1:
         lines.append(f"The match has {rounds} rounds; try to hold more chips at the end.")
-    for number, played in enumerate(information["rounds_played"], start=1):
-        lines.append(f"[GAME] Round {number}: your card is {played['card']}.")
-        lines += _moves(played)
-        if played["other_card"]:
-            lines.append(f"[GAME] Player {1 - you} shows {played['other_card']}.")
-        lines.append(f"[GAME] Player {played['winner']} wins {played['chips']}.")
-    if information["card"]:
-        heading = f"Round {len(information['rounds_played']) + 1}: your" if rounds > 1 else "Your"
-        lines.append(f"[GAME] {heading} card is {information['card']}.")
-        lines += _moves(information)
-    return "\n".join([*lines, _available(information)])
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _moves(played: dict[str, Any]) -> list[str]:
+@cache
+def _kuhn_round(
+    number: int, you: int, card: str, starter: int, winner: int, chips: int, other: str | None, *actions: str
+) -> str:
+    """The lines of a finished round."""
+    shown = f"[GAME] Player {1 - you} shows {other}.\n" if other else ""
+    moves = _moves(starter, *actions)
+    return f"[GAME] Round {number}: your card is {card}.\n{moves}{shown}[GAME] Player {winner} wins {chips}.\n"
+
+
+@cache
+def _moves(starter: int, *actions: str) -> str:
     """One line an action of a betting round, the starter first."""
-    return [f"[Player {(played['starter'] + i) % 2}] {action}" for i, action in enumerate(played["actions"])]
+    return "".join(f"[Player {(starter + i) % 2}] {action}\n" for i, action in enumerate(actions))
 
 
 @describes("simple_negotiation")
 def _simple_negotiation(information: dict[str, Any]) -> str:
     you, inventories = information["you"], information["inventories"]
-    return "\n".join(
-        [
-            f"[GAME] You are Player {you} in Simple Negotiation.",
-            "Trade so that your goods gain value; the player who gains more wins.",
-            "[Offer: 3 Wood -> 2 Gold] gives 3 Wood and asks for 2 Gold.",
-            "Answer an offer with [Accept], [Deny] or another offer.",
-            f"You have {_amounts(inventories[you])}.",
-            f"You value {', '.join(f'{good} {value}' for good, value in information['values'].items())}.",
-            f"Player {1 - you} has {_amounts(inventories[1 - you])}.",
-            *(f"[Player {turn % 2}] {action}" for turn, action in enumerate(information["actions"])),
-            f"Turns left: {information['turns_left']}",
-            _available(information),
-        ]
+    values = ", ".join([f"{good} {value}" for good, value in information["values"].items()])
+    moves = "".join([f"[Player {turn % 2}] {action}\n" for turn, action in enumerate(information["actions"])])
+    return (
+        f"[GAME] You are Player {you} in Simple Negotiation.\n"
+        "Trade so that your goods gain value; the player who gains more wins.\n"
+        "[Offer: 3 Wood -> 2 Gold] gives 3 Wood and asks for 2 Gold.\n"
+        "Answer an offer with [Accept], [Deny] or another offer.\n"
+        f"You have {_amounts(inventories[you])}.\n"
+        f"You value {values}.\n"
+        f"Player {1 - you} has {_amounts(inventories[1 - you])}.\n"
+        f"{moves}"
+        f"Turns left: {information['turns_left']}\n"
+        f"{_available(information)}"
     )
 
 
 def _amounts(inventory: dict[str, int]) -> str:
-    return ", ".join(f"{units} {good}" for good, units in inventory.items())
+    return ", ".join([f"{units} {good}" for good, units in inventory.items()])

@@ -26,13 +26,12 @@ def boxed(reply: str) -> str | None:
     if start < 0:
         return None
     depth, begin = 1, start + len(OPENING)
-    for position in range(begin, len(reply)):
-        if reply[position] == "{":
-            depth += 1
-        elif reply[position] == "}":
-            depth -= 1
-            if depth == 0:
-                return reply[begin:position]
+    position = begin
+    while (closing := reply.find("}", position)) >= 0:
+        depth += reply.count("{", position, closing) - 1
+        if depth == 0:
+            return reply[begin:closing]
+        position = closing + 1
     return None
 
 

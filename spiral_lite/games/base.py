@@ -10,6 +10,9 @@ from __future__ import annotations
 import dataclasses
 import random
 from abc import ABC, abstractmethod
+from bisect import bisect
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, ClassVar
 
 CHANCE = -1  # `state.player` when the next move is a deal or a die
@@ -119,28 +122,35 @@ class State(ABC):
 
     def read(self, text: str) -> str | Invalid:
         """The action that `text` names here, in canonical form, or why it names none. Strict and case-sensitive."""
-        if text in self.legal_actions():
+        legal = self.legal_actions()
+        if text in legal:
             return text
-        return Invalid(f"{text[:60]!r} is not legal here; legal: {', '.join(self.legal_actions())}")
+        return Invalid(f"{text[:60]!r} is not legal here; legal: {', '.join(legal)}")
 
     def apply(self, action: str) -> State:
         """A new state after an action, or an outcome at a chance node. Raises ValueError if it is not possible."""
-        if self.player == TERMINAL:
+        player = self.player
+        if player == TERMINAL:
             raise ValueError(f"{action!r} cannot be played: the game is over after {len(self.history)} moves")
-        if self.player == CHANCE:
-            outcomes = [outcome for outcome, _ in self.chance_outcomes()]
+        if player == CHANCE:
+            outcomes, _ = self._chance()
             if action not in outcomes:
                 raise ValueError(f"{action!r} is not an outcome of this chance node; outcomes: {', '.join(outcomes)}")
             return self._next(action)
         read = self.read(action)
         if isinstance(read, Invalid):
-            raise ValueError(f"player {self.player}: {read.reason}")
+            raise ValueError(f"player {player}: {read.reason}")
         return self._next(read)
 
     def sample_chance(self, rng: random.Random) -> str:
         """One outcome of a chance node, drawn with `rng`."""
+        outcomes, cumulative = self._chance()
+        return outcomes[bisect(cumulative, rng.random() * cumulative[-1], 0, len(outcomes) - 1)]  # as rng.choices does
+
+    def _chance(self) -> tuple[Sequence[str], Sequence[float]]:
+        """The outcomes of this chance node and the running sum of their probabilities. A game may keep them ready."""
         outcomes, weights = zip(*self.chance_outcomes(), strict=True)
-        return rng.choices(outcomes, weights)[0]
+        return outcomes, tuple(accumulate(weights))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data that `games.from_dict` turns back into an equal state."""

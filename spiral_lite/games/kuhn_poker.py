@@ -15,7 +15,10 @@ Read `tic_tac_toe.py` before this, `simple_negotiation.py` after.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, ClassVar
 
 from spiral_lite.games.base import CHANCE, TERMINAL, Game, State
@@ -24,6 +27,8 @@ CARDS = "JQK"
 VARIANTS = ("textbook", "published")
 LEGAL = {"": ("[check]", "[bet]"), "k": ("[check]", "[bet]"), "b": ("[fold]", "[call]"), "kb": ("[fold]", "[call]")}
 LETTER = {"[check]": "k", "[bet]": "b", "[fold]": "f", "[call]": "c"}
+DECK = {dealt: tuple(card for card in CARDS if card != dealt) for dealt in ("", *CARDS)}  # the cards left after one
+CUMULATIVE = {n: tuple(accumulate([1 / n] * n)) for n in (2, 3)}  # the chances of n cards, summed up
 
 
 @dataclass(frozen=True)
@@ -52,48 +57,82 @@ class KuhnPoker(Game):
         """Who acts first in a round (counted from 0)."""
         return (round_index + (self.variant == "published")) % 2
 
+    @cached_property
+    def starters(self) -> tuple[int, ...]:
+        """`starter` of every round, and of the one after the last."""
+        return tuple(self.starter(index) for index in range(self.rounds + 1))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class KuhnState(State):
     """`round` counts from 0; `cards` are those dealt in it (player 0's first); `betting` is k, b, kb; `chips` is the
-    net of player 0 over the finished rounds; `last_winner` won the latest of them."""
+    net of player 0 over the finished rounds; `last_winner` won the latest of them; `finished` keeps what the rounds
+    looked like: (cards, actions, winner, chips) each."""
 
     round: int = 0
     cards: str = ""
     betting: str = ""
     chips: int = 0
     last_winner: int = 0
+    finished: tuple[tuple[str, tuple[str, ...], int, int], ...] = field(default=(), compare=False, repr=False)
+
+    def __init__(
+        self,
+        game: KuhnPoker,
+        history: tuple[str, ...] = (),
+        round: int = 0,
+        cards: str = "",
+        betting: str = "",
+        chips: int = 0,
+        last_winner: int = 0,
+        finished: tuple[tuple[str, tuple[str, ...], int, int], ...] = (),
+    ) -> None:
+        self.__dict__.update(  # at once: half the time that a frozen dataclass takes, which sets one by one
+            game=game,
+            history=history,
+            round=round,
+            cards=cards,
+            betting=betting,
+            chips=chips,
+            last_winner=last_winner,
+            finished=finished,
+        )
 
     @property
     def player(self) -> int:
-        if self.round == self.game.rounds:
-            return TERMINAL
-        if len(self.cards) < 2:
-            return CHANCE
-        return (self.game.starter(self.round) + len(self.betting)) % 2
+        if len(self.cards) == 2:
+            return (self.game.starters[self.round] + len(self.betting)) % 2
+        return CHANCE if self.round < self.game.rounds else TERMINAL
 
     def legal_actions(self) -> tuple[str, ...]:
-        return LEGAL[self.betting] if self.player in (0, 1) else ()
+        return LEGAL[self.betting] if len(self.cards) == 2 else ()
 
     def chance_outcomes(self) -> tuple[tuple[str, float], ...]:
         if self.player != CHANCE:
             return ()
-        deck = [card for card in CARDS if card not in self.cards]
+        deck = DECK[self.cards]
         return tuple((card, 1 / len(deck)) for card in deck)
+
+    def _chance(self) -> tuple[Sequence[str], Sequence[float]]:
+        if self.player != CHANCE:
+            return super()._chance()
+        deck = DECK[self.cards]
+        return deck, CUMULATIVE[len(deck)]
 
     def chance_seen_by(self) -> tuple[int, ...]:
         return (len(self.cards),)
 
     def _next(self, action: str) -> KuhnState:
-        history = (*self.history, action)
-        if self.player == CHANCE:
-            return KuhnState(self.game, history, self.round, self.cards + action, "", self.chips, self.last_winner)
+        game, history, rounds = self.game, (*self.history, action), self.finished
+        if len(self.cards) < 2:
+            return KuhnState(game, history, self.round, self.cards + action, "", self.chips, self.last_winner, rounds)
         betting = self.betting + LETTER[action]
         if betting in LEGAL:
-            return KuhnState(self.game, history, self.round, self.cards, betting, self.chips, self.last_winner)
+            return KuhnState(game, history, self.round, self.cards, betting, self.chips, self.last_winner, rounds)
         winner, stake = self._showdown(betting)
         chips = self.chips + (stake if winner == 0 else -stake)
-        return KuhnState(self.game, history, self.round + 1, "", "", chips, winner)
+        rounds = (*rounds, (self.cards, history[len(history) - len(betting) :], winner, stake))
+        return KuhnState(game, history, self.round + 1, "", "", chips, winner, rounds)
 
     def _showdown(self, betting: str) -> tuple[int, int]:
         """(winner, chips won) of a finished betting sequence."""
@@ -122,33 +161,21 @@ class KuhnState(State):
             "variant": self.game.variant,
             "rounds_played": self._rounds_played(player),
             "card": self.cards[player] if len(self.cards) > player else None,
-            "starter": self.game.starter(self.round),
-            "actions": list(self.history[len(self.history) - len(self.betting) :]) if self.betting else [],
+            "starter": self.game.starters[self.round],
+            "actions": list(self.history[len(self.history) - len(self.betting) :]),
             "legal": list(self.legal_actions()),
         }
 
     def _rounds_played(self, player: int) -> list[dict[str, Any]]:
         """What `player` saw of the finished rounds: the other's card only where a showdown turned it up."""
-        if self.round == 0:
-            return []
-        played, before = [], self.game.initial_state()
-        actions: list[str] = []
-        for action in self.history:
-            after = before.apply(action)
-            if before.player != CHANCE:
-                actions.append(action)
-            if after.round > before.round:
-                shown = actions[-1] != "[fold]"
-                played.append(
-                    {
-                        "card": before.cards[player],
-                        "starter": self.game.starter(before.round),
-                        "actions": actions,
-                        "winner": after.last_winner,
-                        "chips": abs(after.chips - before.chips),
-                        "other_card": before.cards[1 - player] if shown else None,
-                    }
-                )
-                actions = []
-            before = after
-        return played
+        return [
+            {
+                "card": cards[player],
+                "starter": self.game.starters[index],
+                "actions": list(actions),
+                "winner": winner,
+                "chips": chips,
+                "other_card": None if actions[-1] == "[fold]" else cards[1 - player],
+            }
+            for index, (cards, actions, winner, chips) in enumerate(self.finished)
+        ]

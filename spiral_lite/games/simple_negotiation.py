@@ -13,9 +13,12 @@ Read `kuhn_poker.py` before this, `dialogue/replies.py` after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from operator import add, sub
+from typing import Any, ClassVar, NamedTuple
 
 from spiral_lite.games.base import CHANCE, TERMINAL, Game, Invalid, State
 
@@ -28,6 +31,33 @@ TWO_VALUES = ((5, 15), (15, 5))
 ARROW = "->"
 EXAMPLE = "[Offer: 3 Wood -> 2 Gold]"
 LISTED = ((1, 1), (1, 2))  # amounts (given, asked for) of the offers that `legal_actions` lists, for two pairs of goods
+KEPT = 100  # characters: longer offers are read anew each time, so that no cache fills with long replies
+Amounts = tuple[int, ...]  # one number a good
+
+
+class Deal(NamedTuple):
+    """A chance node: what it may deal (text: number), the texts, and the running sum of their probabilities."""
+
+    numbers: dict[str, int]
+    outcomes: tuple[str, ...]
+    cumulative: tuple[float, ...]
+
+
+class Offer(NamedTuple):
+    """What the player to move gives and asks for, and the action that says so."""
+
+    given: Amounts
+    asked: Amounts
+    action: str
+
+
+class Claim(NamedTuple):
+    """A part of an offer, which somebody must hold: the one who offers (side 0) or the other player (side 1)."""
+
+    side: int
+    good: int  # its index
+    amount: int
+    digits: str  # as they are quoted
 
 
 @dataclass(frozen=True)
@@ -47,15 +77,15 @@ class SimpleNegotiation(Game):
     def max_return(self) -> float:
         return 1.0
 
-    @property
+    @cached_property
     def goods(self) -> tuple[str, ...]:
         """The names of what is traded; every tuple of amounts is in this order."""
         return GOODS[self.resources]
 
-    @property
+    @cached_property
     def deals(self) -> int:
         """How many chance nodes open the game: units of each good for player 0, then 1, then the same for values."""
-        return 4 * len(self.goods) if self.resources == "five" else 0
+        return len(DEALS) if self.resources == "five" else 0
 
     def initial_state(self) -> NegotiationState:
         if self.deals:
@@ -63,7 +93,29 @@ class SimpleNegotiation(Game):
         return NegotiationState(self, units=TWO_UNITS * 2, values=TWO_VALUES[0] + TWO_VALUES[1])
 
 
-@dataclass(frozen=True)
+def deal_after(k: int, goods: tuple[str, ...]) -> tuple[int, str, bool]:
+    """(player, good, is it a value?) of the chance node after `k` others."""
+    n = len(goods)
+    return k // n % 2, goods[k % n], k >= 2 * n
+
+
+def _deal(k: int) -> Deal:
+    """What chance may deal after `k` deals."""
+    player, good, is_value = deal_after(k, GOODS["five"])
+    if is_value:
+        spread = BASE_VALUES[good] // 5
+        low = max(BASE_VALUES[good] - spread, LOWEST_VALUE)
+        high = min(BASE_VALUES[good] + spread, HIGHEST_VALUE)
+        numbers = {f"Player {player} values {good} {value}": value for value in range(low, high + 1)}
+    else:
+        numbers = {f"Player {player} has {units} {good}": units for units in UNITS}
+    return Deal(numbers, tuple(numbers), tuple(accumulate([1 / len(numbers)] * len(numbers))))
+
+
+DEALS = tuple(_deal(k) for k in range(4 * len(GOODS["five"])))  # every chance node of "five"
+
+
+@dataclass(frozen=True, init=False)
 class NegotiationState(State):
     """`units` (at the start) and `values` hold player 0's, then player 1's, one number a good, as far as dealt;
     `traded` is what player 0 has got since, per good (negative: given away); `offer` is open, (given, asked for)."""
@@ -73,6 +125,18 @@ class NegotiationState(State):
     traded: tuple[int, ...] = ()
     offer: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
+    def __init__(
+        self,
+        game: SimpleNegotiation,
+        history: tuple[str, ...] = (),
+        units: Amounts = (),
+        values: Amounts = (),
+        traded: Amounts = (),
+        offer: tuple[Amounts, Amounts] | None = None,
+    ) -> None:
+        # at once: half the time that a frozen dataclass takes, which sets one by one
+        self.__dict__.update(game=game, history=history, units=units, values=values, traded=traded, offer=offer)
+
     @property
     def turn(self) -> int:
         """How many actions the players have made."""
@@ -80,15 +144,21 @@ class NegotiationState(State):
 
     @property
     def player(self) -> int:
-        if self.turn < 0:
+        turn = len(self.history) - self.game.deals
+        if turn < 0:
             return CHANCE
-        return self.turn % 2 if self.turn < self.game.max_turns else TERMINAL
+        return turn % 2 if turn < self.game.max_turns else TERMINAL
 
     def inventory(self, player: int) -> tuple[int, ...]:
         """What `player` holds now, per good (while goods are dealt: as far as known)."""
-        n, sign = len(self.game.goods), 1 if player == 0 else -1
-        start = self.units[player * n : (player + 1) * n]
-        return tuple(units + sign * change for units, change in zip(start, self.traded or (0,) * n, strict=False))
+        return self._inventories[player]
+
+    @cached_property
+    def _inventories(self) -> tuple[Amounts, Amounts]:
+        n, units, traded = len(self.game.goods), self.units, self.traded
+        if not traded:
+            return units[:n], units[n:]
+        return tuple(map(add, units[:n], traded)), tuple(map(sub, units[n:], traded))
 
     def own_values(self, player: int) -> tuple[int, ...]:
         """What a unit of each good is worth to `player`."""
@@ -100,42 +170,31 @@ class NegotiationState(State):
         sign = 1 if player == 0 else -1
         return sign * sum(v * change for v, change in zip(self.own_values(player), self.traded, strict=False))
 
-    def _dealt_next(self) -> tuple[int, str, bool]:
-        """(player, good, is it a value?) of the chance node that this state is."""
-        n, k = len(self.game.goods), len(self.history)
-        return k // n % 2, self.game.goods[k % n], k >= 2 * n
-
     def chance_outcomes(self) -> tuple[tuple[str, float], ...]:
         if self.player != CHANCE:
             return ()
-        player, good, is_value = self._dealt_next()
-        if is_value:
-            spread = BASE_VALUES[good] // 5
-            low = max(BASE_VALUES[good] - spread, LOWEST_VALUE)
-            high = min(BASE_VALUES[good] + spread, HIGHEST_VALUE)
-            names = [f"Player {player} values {good} {value}" for value in range(low, high + 1)]
-        else:
-            names = [f"Player {player} has {units} {good}" for units in UNITS]
+        names = DEALS[len(self.history)].outcomes
         return tuple((name, 1 / len(names)) for name in names)
 
+    def _chance(self) -> tuple[Sequence[str], Sequence[float]]:
+        k = len(self.history)
+        if k >= self.game.deals:
+            return super()._chance()
+        deal = DEALS[k]
+        return deal.outcomes, deal.cumulative
+
     def chance_seen_by(self) -> tuple[int, ...]:
-        player, _, is_value = self._dealt_next()
+        player, _, is_value = deal_after(len(self.history), self.game.goods)
         return (player,) if is_value else (0, 1)
 
     def legal_actions(self) -> tuple[str, ...]:
         """Accept and Deny where an offer is open, then some of the many offers; they depend on public facts only."""
-        if self.player not in (0, 1):
+        player = self.player
+        if player not in (0, 1):
             return ()
-        goods, mine, others = self.game.goods, self.inventory(self.player), self.inventory(1 - self.player)
-        pairs = [(i, j) for i in range(len(goods)) for j in range(len(goods)) if i != j and mine[i] and others[j]]
-        pairs.sort(key=lambda pair: -min(mine[pair[0]], others[pair[1]]))  # the goods that are plentiful first
-        offers = [
-            f"[Offer: {given} {goods[i]} {ARROW} {asked} {goods[j]}]"
-            for i, j in pairs[:2]
-            for given, asked in LISTED
-            if given <= mine[i] and asked <= others[j]
-        ]
-        return (*(("[Accept]", "[Deny]") if self.offer else ()), *offers)
+        held = self._inventories
+        offers = _listed_offers(self.game.goods, held[player], held[1 - player])
+        return ("[Accept]", "[Deny]", *offers) if self.offer else offers
 
     def read(self, text: str) -> str | Invalid:
         """The LAST bracketed action of `text`, in canonical form; other bracketed words and free text are talk."""
@@ -143,11 +202,12 @@ class NegotiationState(State):
             return Invalid("nobody is to move: the game is over or waits for chance")
         for content in _brackets_from_the_end(text):
             word = content.strip()
-            if word.lower() in ("accept", "deny"):
+            start = word[:7].lower()
+            if start in ("accept", "deny"):
                 return self._read_answer(word)
-            if word[:5].lower() == "offer":
+            if start[:5] == "offer":
                 read = self._read_offer(word)
-                return read if isinstance(read, Invalid) else self._write_offer(*read)
+                return read if isinstance(read, Invalid) else read.action
         return Invalid(f"no action in brackets; write [Accept], [Deny] or an offer such as {EXAMPLE}")
 
     def _read_answer(self, word: str) -> str | Invalid:
@@ -157,66 +217,35 @@ class NegotiationState(State):
             return Invalid(f"[{word}] is not legal here: no offer is open; make one, such as {EXAMPLE}")
         return f"[{word}]"
 
-    def _read_offer(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]] | Invalid:
-        """(given, asked for) of "Offer: ...", if both sides can honour it."""
-        if not word.startswith("Offer:") or word.count(ARROW) != 1:
-            return Invalid(f"[{_short(word)}] is no offer; write it as {EXAMPLE}: what you give {ARROW} what you get")
-        left, right = word.removeprefix("Offer:").split(ARROW)
-        given = self._read_amounts(left, self.player)
-        if isinstance(given, Invalid):
-            return given
-        asked = self._read_amounts(right, 1 - self.player)
-        if isinstance(asked, Invalid):
-            return asked
-        for good, gives, gets in zip(self.game.goods, given, asked, strict=True):
-            if gives and gets:
-                return Invalid(f"{good} is on both sides of the offer; give one resource and ask for another")
-        return given, asked
-
-    def _read_amounts(self, text: str, giver: int) -> tuple[int, ...] | Invalid:
-        """Units of each good in "3 Wood, 1 Sheep", if player `giver` holds them."""
-        goods, held = self.game.goods, self.inventory(giver)
-        amounts = dict.fromkeys(goods, 0)
-        for item in text.split(",", len(goods)):
-            words = item.split(None, 2)
-            if len(words) != 2:
-                return Invalid(f"{_short(item.strip())!r} is no amount; write a number and a resource, such as 3 Wood")
-            number, good = words[0], words[1]
-            if good not in amounts:
-                return Invalid(f"unknown resource {_short(good)!r}; the resources are {', '.join(goods)}")
-            digits = number.lstrip("0")
-            if not (number.isascii() and number.isdigit()) or not digits:
-                return Invalid(f"{_short(number)!r} {good} is no amount; amounts are whole numbers from 1 up")
-            if amounts[good]:
-                return Invalid(f"{good} is named twice on one side of the offer; write its total once")
-            # nobody can hold a number of four digits, and int() refuses one of thousands
-            if len(digits) > 3 or int(digits) > held[goods.index(good)]:
-                return Invalid(
-                    f"player {giver} cannot give {_short(digits)} {good}: player {giver} has {held[goods.index(good)]}"
-                )
-            amounts[good] = int(digits)
-        return tuple(amounts.values())
-
-    def _write_offer(self, given: tuple[int, ...], asked: tuple[int, ...]) -> str:
-        left, right = (
-            ", ".join(f"{amount} {good}" for amount, good in zip(side, self.game.goods, strict=True) if amount)
-            for side in (given, asked)
-        )
-        return f"[Offer: {left} {ARROW} {right}]"
+    def _read_offer(self, word: str) -> Offer | Invalid:
+        """ "Offer: ...", if both sides can honour it."""
+        goods, player = self.game.goods, self.player
+        claims, read = offer_in(word, goods) if len(word) <= KEPT else offer_in.__wrapped__(word, goods)
+        for side, good, amount, digits in claims:
+            giver = 1 - player if side else player
+            held = self._inventories[giver][good]
+            if amount > held:
+                return Invalid(f"player {giver} cannot give {digits} {goods[good]}: player {giver} has {held}")
+        return read
 
     def _next(self, action: str) -> NegotiationState:
         game, history = self.game, (*self.history, action)
-        if self.player == CHANCE:
-            if self._dealt_next()[2]:
-                return NegotiationState(game, history, self.units, (*self.values, int(action.split()[-1])))
-            return NegotiationState(game, history, (*self.units, int(action.split()[-2])), self.values)
+        k = len(self.history)
+        if k < game.deals:
+            number = DEALS[k].numbers[action]
+            if 2 * k < game.deals:
+                return NegotiationState(game, history, (*self.units, number), self.values)
+            return NegotiationState(game, history, self.units, (*self.values, number))
         offer, traded = None, self.traded
         if action == "[Accept]":
             traded = self._after_trade()
         elif action != "[Deny]":
-            read = self._read_offer(action[1:-1])
-            offer = None if isinstance(read, Invalid) else read
-        return NegotiationState(game, history, self.units, self.values, traded, offer)
+            _, read = offer_in(action[1:-1], game.goods)
+            offer = None if isinstance(read, Invalid) else (read.given, read.asked)
+        after = NegotiationState(game, history, self.units, self.values, traded, offer)
+        if traded is self.traded:
+            after.__dict__["_inventories"] = self._inventories  # nothing changed hands
+        return after
 
     def _after_trade(self) -> tuple[int, ...]:
         """`traded` once the open offer is accepted by the player to move."""
@@ -250,10 +279,74 @@ class NegotiationState(State):
     def _open_offer(self) -> dict[str, Any] | None:
         if self.offer is None:
             return None
-        given, asked = (
-            {good: amount for good, amount in zip(self.game.goods, side, strict=True) if amount} for side in self.offer
-        )
-        return {"by": (self.turn - 1) % 2, "gives": given, "gets": asked}
+        goods, (given, asked) = self.game.goods, self.offer
+        gives = {good: amount for good, amount in zip(goods, given, strict=True) if amount}
+        gets = {good: amount for good, amount in zip(goods, asked, strict=True) if amount}
+        return {"by": (self.turn - 1) % 2, "gives": gives, "gets": gets}
+
+
+@lru_cache(maxsize=4096)
+def _listed_offers(goods: tuple[str, ...], mine: Amounts, others: Amounts) -> tuple[str, ...]:
+    """What `legal_actions` lists: for two pairs of goods, those that are plentiful first."""
+    pairs = [
+        (-given if given < asked else -asked, i, j)
+        for i, given in enumerate(mine)
+        if given
+        for j, asked in enumerate(others)
+        if asked and i != j
+    ]
+    best = [pairs.pop(pairs.index(min(pairs))) for _ in range(min(2, len(pairs)))]
+    return tuple(
+        f"[Offer: {given} {goods[i]} {ARROW} {asked} {goods[j]}]"
+        for _, i, j in best
+        for given, asked in LISTED
+        if given <= mine[i] and asked <= others[j]
+    )
+
+
+@lru_cache(maxsize=4096)
+def offer_in(word: str, goods: tuple[str, ...]) -> tuple[tuple[Claim, ...], Offer | Invalid]:
+    """What "Offer: ..." claims, as far as it can be read, and the offer, or why it is none."""
+    if not word.startswith("Offer:") or word.count(ARROW) != 1:
+        return (), Invalid(f"[{_short(word)}] is no offer; write it as {EXAMPLE}: what you give {ARROW} what you get")
+    claims: list[Claim] = []
+    sides = []
+    for side, text in enumerate(word.removeprefix("Offer:").split(ARROW)):
+        amounts = _read_amounts(text, side, goods, claims)
+        if isinstance(amounts, Invalid):
+            return tuple(claims), amounts
+        sides.append(amounts)
+    given, asked = sides
+    for good, gives, gets in zip(goods, given, asked, strict=True):
+        if gives and gets:
+            why = f"{good} is on both sides of the offer; give one resource and ask for another"
+            return tuple(claims), Invalid(why)
+    left, right = (
+        ", ".join(f"{amount} {good}" for amount, good in zip(amounts, goods, strict=True) if amount)
+        for amounts in sides
+    )
+    return tuple(claims), Offer(given, asked, f"[Offer: {left} {ARROW} {right}]")
+
+
+def _read_amounts(text: str, side: int, goods: tuple[str, ...], claims: list[Claim]) -> Amounts | Invalid:
+    """Units of each good in "3 Wood, 1 Sheep"; each item is added to `claims` as it is read."""
+    amounts = dict.fromkeys(goods, 0)
+    for item in text.split(",", len(goods)):
+        words = item.split(None, 2)
+        if len(words) != 2:
+            return Invalid(f"{_short(item.strip())!r} is no amount; write a number and a resource, such as 3 Wood")
+        number, good = words
+        if good not in amounts:
+            return Invalid(f"unknown resource {_short(good)!r}; the resources are {', '.join(goods)}")
+        digits = number.lstrip("0")
+        if not (number.isascii() and number.isdigit()) or not digits:
+            return Invalid(f"{_short(number)!r} {good} is no amount; amounts are whole numbers from 1 up")
+        if amounts[good]:
+            return Invalid(f"{good} is named twice on one side of the offer; write its total once")
+        # nobody can hold a number of four digits, and int() refuses one of thousands
+        amounts[good] = int(digits) if len(digits) <= 3 else 1000
+        claims.append(Claim(side, goods.index(good), amounts[good], _short(digits)))
+    return tuple(amounts.values())
 
 
 def _brackets_from_the_end(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ As SPIRAL configures it (reference: arXiv:2506.24119 and its code). Read `base.p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from spiral_lite.games.base import TERMINAL, Game, State
@@ -13,6 +14,23 @@ from spiral_lite.games.base import TERMINAL, Game, State
 MARKS = "OX"
 LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 EMPTY = "."
+
+
+@cache  # a few thousand boards
+def winner_on(board: str) -> int | None:
+    """The player with three in a row, if there is one."""
+    for a, b, c in LINES:
+        if board[a] != EMPTY and board[a] == board[b] == board[c]:
+            return MARKS.index(board[a])
+    return None
+
+
+@cache
+def legal_on(board: str) -> tuple[str, ...]:
+    """The free cells, in brackets; () when the game is over."""
+    if winner_on(board) is not None:
+        return ()
+    return tuple(f"[{cell}]" for cell, mark in enumerate(board) if mark == EMPTY)
 
 
 @dataclass(frozen=True)
@@ -39,25 +57,18 @@ class TicTacToeState(State):
     @property
     def winner(self) -> int | None:
         """The player with three in a row, if there is one."""
-        for a, b, c in LINES:
-            if self.board[a] != EMPTY and self.board[a] == self.board[b] == self.board[c]:
-                return MARKS.index(self.board[a])
-        return None
+        return winner_on(self.board)
 
     @property
     def player(self) -> int:
-        if EMPTY not in self.board or self.winner is not None:
-            return TERMINAL
-        return len(self.history) % 2
+        return len(self.history) % 2 if legal_on(self.board) else TERMINAL
 
     def legal_actions(self) -> tuple[str, ...]:
-        if self.player == TERMINAL:
-            return ()
-        return tuple(f"[{cell}]" for cell, mark in enumerate(self.board) if mark == EMPTY)
+        return legal_on(self.board)
 
     def _next(self, action: str) -> TicTacToeState:
         cell = int(action[1])
-        board = self.board[:cell] + MARKS[self.player] + self.board[cell + 1 :]
+        board = self.board[:cell] + MARKS[len(self.history) % 2] + self.board[cell + 1 :]
         return TicTacToeState(self.game, (*self.history, action), board)
 
     def returns(self) -> tuple[float, float]:
@@ -66,4 +77,4 @@ class TicTacToeState(State):
         return (1.0, -1.0) if self.winner == 0 else (-1.0, 1.0)
 
     def information(self, player: int) -> dict[str, Any]:
-        return {"you": player, "board": self.board, "legal": list(self.legal_actions())}
+        return {"you": player, "board": self.board, "legal": list(legal_on(self.board))}
