@@ -1,11 +1,13 @@
 """What the rollout bench compares: our engine, `model.generate`, transformers' continuous batching, and vLLM.
 
-All are backends of `players.py`. The peers of transformers are as bare as TRL's GRPOTrainer has them (TRL 1.16,
-`_generate_single_turn`): they keep no log-probabilities, while the engine and vLLM return one for each token.
+All are backends of `players.py`, and each peer is used as well as its interface allows: one that batches by itself gets
+turns when they come. The peers of transformers are as bare as TRL's GRPOTrainer has them (TRL 1.16): they keep no
+log-probabilities, while the engine and vLLM return one for each token.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +31,8 @@ def make(name: str, model: str, dtype: str, slots: int, context: int) -> Backend
         from spiral_lite.rollout.vllm_backend import VllmBackend
 
         options = {"dtype": dtype, "max_num_seqs": slots, "max_model_len": context, "enable_prefix_caching": True}
-        return VllmBackend(models.locate(model), **options)
+        options["block_size"] = 32  # its CPU build's own 128 tokens would share nothing of prompts as short as ours
+        return VllmStream(VllmBackend(models.locate(model), **options))
     loaded, tokenizer = models.load(model, dtype=dtype)
     if name == "engine":
         from spiral_lite.rollout.engine import Engine
@@ -97,11 +100,74 @@ def _until(end: int, ids: list[int]) -> tuple[int, ...]:
 
 @dataclass(eq=False)
 class _Waiting:
+    """A turn that waits for its reply."""
+
     prompt_ids: tuple[int, ...]
     reply: Generated | None = None
 
 
-class Continuous:
+class _Stream:
+    """What the two streams below share: turns by the name under which they wait."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, _Waiting] = {}
+
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
+        """Queues a reply."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Works, or waits, until something has happened."""
+        raise NotImplementedError
+
+    def cancel(self, requests: Sequence[_Waiting]) -> None:
+        """Nothing to do: a run waits for all its turns."""
+
+    def generate(
+        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Generated]:
+        turns = [self.submit(ids, sampling, seed) for ids, seed in zip(prompt_ids, seeds, strict=True)]
+        while any(turn.reply is None for turn in turns):
+            self.step()
+        return [turn.reply for turn in turns if turn.reply is not None]
+
+
+class VllmStream(_Stream):
+    """vLLM, fed turn by turn; `VllmBackend.generate` waits for the longest reply of a batch, as TRL does."""
+
+    def __init__(self, backend: Any) -> None:
+        super().__init__()
+        self.tokenizer, self.llm = backend.tokenizer, backend.llm
+        self._names = (f"turn {i}" for i in itertools.count())
+
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        settings = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_new_tokens,
+            stop_token_ids=[self.tokenizer.eos_token_id],
+            seed=seed,
+            logprobs=0,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        turn, name = _Waiting(tuple(prompt_ids)), next(self._names)
+        self._waiting[name] = turn
+        self.llm.llm_engine.add_request(name, {"prompt_token_ids": list(prompt_ids)}, settings)
+        return turn
+
+    def step(self) -> None:
+        for output in self.llm.llm_engine.step():
+            if output.finished:
+                ids, steps = tuple(output.outputs[0].token_ids), output.outputs[0].logprobs
+                logprobs = tuple(step[token].logprob for step, token in zip(steps, ids, strict=True))
+                self._waiting.pop(output.request_id).reply = Generated(ids, logprobs)
+
+
+class Continuous(_Stream):
     """transformers' continuous batching as a stream: turns join when they come, and share what they begin with.
 
     `generate_batch`, which TRL calls, makes a new manager for every call. Here one manager lives as long as the weights
@@ -111,6 +177,7 @@ class Continuous:
     def __init__(self, model: Any, tokenizer: Any, slots: int, context: int) -> None:
         from transformers import ContinuousBatchingConfig
 
+        super().__init__()
         self.model, self.tokenizer = model, tokenizer
         self._config = ContinuousBatchingConfig(
             page_size=PAGE,
@@ -119,7 +186,6 @@ class Continuous:
             max_requests_per_batch=slots,
         )
         self._manager: Any = None
-        self._waiting: dict[str, _Waiting] = {}
 
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
         """Queues a reply. Seeds are ignored: a manager has one for all."""
@@ -146,20 +212,9 @@ class Continuous:
             empty = self._manager.output_router.output_queue.empty()
             result = None if empty else self._manager.get_result(timeout=1)
 
-    def cancel(self, requests: Sequence[_Waiting]) -> None:
-        """Nothing to do: a run waits for all its turns, and `close` ends the manager."""
-
-    def generate(
-        self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
-    ) -> list[Generated]:
-        turns = [self.submit(ids, sampling, seed) for ids, seed in zip(prompt_ids, seeds, strict=True)]
-        while any(turn.reply is None for turn in turns):
-            self.step()
-        return [turn.reply for turn in turns if turn.reply is not None]
-
     def close(self) -> None:
         """Ends the manager: its cache is of weights that are no longer the model's."""
         if self._manager is not None:
             self._manager.stop(block=True)
             self._manager.destroy()
-            self._manager, self._waiting = None, {}
+            self._manager = None

@@ -3,6 +3,7 @@ speeds up does so for all. Peers that other people's packages make live in `.ven
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -40,32 +43,45 @@ class Worker:
         )
 
     def ask(self, do: str, **job: Any) -> Any:
-        """What the function `do` returns there. Raises WorkerFailed with its reason."""
+        """What the function `do` returns there. Raises WorkerFailed with its reason. Between two jobs the process is
+        stopped: some wait for work by looking for it (vLLM's uses a sixth of a core), at the expense of the others."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._stop(False)
         try:
             self._process.stdin.write(json.dumps({"do": do, **job}) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        self._stop(True)
         if not line:
-            raise WorkerFailed(f"its process ended: {self._last_words()}")
+            raise WorkerFailed(f"its process ended: {self.last_words(1)}")
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerFailed(answer["error"])
         return answer["result"]
 
-    def _last_words(self) -> str:
+    def last_words(self, lines: int) -> str:
+        """The end of its error stream."""
         self._log.seek(0)
-        lines = self._log.read().strip().splitlines()
-        return lines[-1] if lines else "without a word"
+        return "\n".join(self._log.read().strip().splitlines()[-lines:]) or "(nothing)"
+
+    def _stop(self, stop: bool) -> None:
+        """Stops the process and its children, or lets them go on."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._process.pid)
+            for one in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.suspend() if stop else one.resume()
 
     def close(self) -> None:
         """Lets the process end, or ends it."""
+        self._stop(False)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -112,8 +128,9 @@ class Crew:
                 raise ValueError(f"{name}: {error}") from error
             module = "ModuleNotFoundError" in str(error)
             self.missing[name] = f"{NOT_INSTALLED} ({error})" if module else f"failed: {error}"
-            say(f"{name} {self.missing[name]}")
-            self.workers.pop(name).close()
+            worker = self.workers.pop(name)
+            say(f"{name} {self.missing[name]}; its last words:\n{worker.last_words(20)}")
+            worker.close()
             return None
 
     def in_turn(self, repeats: int, measure: Callable[[str, int], Result | None]) -> dict[str, list[Result]]:

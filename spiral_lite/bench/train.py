@@ -141,6 +141,7 @@ class _Session:
         self.trainers: dict[tuple[bool, int], Any] = {}
         self._passes: dict[tuple[bool, int], list[Any]] = {}
         self._first: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="spiral-bench-")
         self.tokens = 0  # that have gone through the model
         self.model.get_input_embeddings().register_forward_hook(self._count)
         self.samples = self._trainer(False, turns).collect(turns)
@@ -153,7 +154,7 @@ class _Session:
         from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer
 
         config = SelfPlayConfig(
-            output_dir=tempfile.mkdtemp(prefix="spiral-bench-"),
+            output_dir=self._folder.name,
             turns_per_step=self.turns,
             per_device_train_batch_size=batch_size,
             max_completion_length=self.max_new_tokens,

@@ -23,6 +23,9 @@ class Here:
             raise crew.WorkerFailed(f"{type(error).__name__}: {error}") from error
         return json.loads(json.dumps(result, allow_nan=False))
 
+    def last_words(self, lines):
+        return ""
+
     def close(self):
         pass
 

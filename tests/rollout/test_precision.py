@@ -14,7 +14,8 @@ def test_it_rounds_once(monkeypatch, features, bias):
     monkeypatch.setattr(precision, "CHUNK", 32)
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(2, FEW, 48, generator=rng).bfloat16()
-    weight, offset = torch.randn(features, 48, generator=rng).bfloat16(), torch.randn(features, generator=rng).bfloat16()
+    weight = torch.randn(features, 48, generator=rng).bfloat16()
+    offset = torch.randn(features, generator=rng).bfloat16()
     with WidenedLinear():
         out = F.linear(x, weight, offset if bias else None)
     truth = F.linear(x.double(), weight.double(), offset.double() if bias else None)

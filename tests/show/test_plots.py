@@ -103,6 +103,21 @@ def test_training_curves(tmp_path: Path) -> None:
         plots.training_curves([])
 
 
+def test_scaling_curve(tmp_path: Path) -> None:
+    points = [
+        {"games_in_flight": n, "tokens_per_second": 100.0 * n / (1 + n / 40), "memory_increase": (30 + n) << 20}
+        for n in (1, 2, 4, 8, 16, 32, 64)
+    ]
+    figure = plots.scaling_curve(points, tmp_path / "scaling.png")
+    assert is_drawn(tmp_path / "scaling.png")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Games in flight"] * 2
+    assert "from 98 to 2,462 tokens a second" in plots.alt_text(figure)
+    assert "memory increase from 31 to 94 MiB" in plots.alt_text(figure)
+    assert plots.scaling_curve(points[:1]).axes
+    with pytest.raises(ValueError, match="no points"):
+        plots.scaling_curve([])
+
+
 def test_nothing_stays_open_and_the_settings_are_put_back() -> None:
     import matplotlib.pyplot as plt
 
