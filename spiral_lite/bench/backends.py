@@ -46,7 +46,7 @@ def make(name: str, model: str, dtype: str, slots: int, context: int) -> Backend
 
 
 def forget(backend: Any) -> None:
-    """Makes the backend forget the prompts it has read, as an optimizer step would."""
+    """Makes the backend forget the prompts it has read, as an optimizer step would. Its turns must be finished."""
     if hasattr(backend, "model"):
         with torch.no_grad():
             next(backend.model.parameters()).add_(0)  # the same weights, of another version

@@ -9,16 +9,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 NOT_INSTALLED = "not installed: make peers"
 PATIENCE = 60  # seconds for a process to end by itself
+SETTLE = 1.5  # seconds until a process elsewhere is quiet: vLLM's look for more work for a second, with all they have
 
 Result = dict[str, Any]
 
@@ -43,18 +43,15 @@ class Worker:
         )
 
     def ask(self, do: str, **job: Any) -> Any:
-        """What the function `do` returns there. Raises WorkerFailed with its reason. Between two jobs the process is
-        stopped: some wait for work by looking for it (vLLM's uses a sixth of a core), at the expense of the others."""
+        """What the function `do` returns there. Raises WorkerFailed with its reason."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._stop(False)
         try:
             self._process.stdin.write(json.dumps({"do": do, **job}) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        self._stop(True)
         if not line:
             raise WorkerFailed(f"its process ended: {self.last_words(1)}")
         answer = json.loads(line)
@@ -67,17 +64,8 @@ class Worker:
         self._log.seek(0)
         return "\n".join(self._log.read().strip().splitlines()[-lines:]) or "(nothing)"
 
-    def _stop(self, stop: bool) -> None:
-        """Stops the process and its children, or lets them go on."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self._process.pid)
-            for one in [process, *process.children(recursive=True)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.suspend() if stop else one.resume()
-
     def close(self) -> None:
         """Lets the process end, or ends it."""
-        self._stop(False)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -99,6 +87,7 @@ class Crew:
         self.workers: dict[str, Worker] = {}
         self.missing: dict[str, str] = {}
         self.versions: dict[str, dict[str, str]] = {}
+        self._elsewhere: set[str] = set()
 
     def __enter__(self) -> Crew:
         return self
@@ -112,6 +101,8 @@ class Crew:
         if elsewhere and not PEERS_PYTHON.exists():
             self.missing[name] = NOT_INSTALLED
             return
+        if elsewhere:
+            self._elsewhere.add(name)
         self.workers[name] = Worker(PEERS_PYTHON if elsewhere else sys.executable, openmp)
         found = self.ask(name, "machine.versions")
         if found is not None:
@@ -122,7 +113,10 @@ class Crew:
         if name not in self.workers:
             return None
         try:
-            return self.workers[name].ask(do, **job)
+            answer = self.workers[name].ask(do, **job)
+            if name in self._elsewhere:
+                time.sleep(SETTLE)
+            return answer
         except WorkerFailed as error:
             if name in self.ours:
                 raise ValueError(f"{name}: {error}") from error

@@ -2,8 +2,8 @@
 
 Every peer plays the same games (Kuhn poker and tic-tac-toe by turns, from the same seeds) with the same model and
 sampling (temperature 1, top_p 1), and a game that ends makes room for the next until `games` are begun. What is sampled
-differs, so the games' lengths differ a little; tokens are counted as they come. Before each run the backend forgets the
-prompts it knows, as after an optimizer step.
+differs, so the games' lengths differ a little; tokens are counted as they come. After each run the backend forgets the
+prompts it knows, as it must after an optimizer step.
 """
 
 from __future__ import annotations
@@ -107,10 +107,10 @@ def play_with(backend: Any, games: int, in_flight: int, max_new_tokens: int, see
     from spiral_lite.rollout import play
 
     player = LanguageModel(backend, Sampling(max_new_tokens=max_new_tokens))
-    backends.forget(backend)
     began = time.perf_counter()
     episodes = play([make(name) for name in GAMES], (player, player), games, seed, in_flight=in_flight)
     seconds = time.perf_counter() - began
+    backends.forget(backend)
     turns = [turn for episode in episodes for turn in episode.turns]
     tokens = sum(len(turn.reply_ids) for turn in turns)
     return {
