@@ -9,7 +9,7 @@ import warnings
 
 DEFAULTS = {
     "OMP_WAIT_POLICY": "PASSIVE",  # two threads that spin on two shared cores are 15 times slower than two that sleep
-    "GOMP_SPINCOUNT": "2000",  # after some microseconds: waking for every small operation costs up to half of the speed
+    "GOMP_SPINCOUNT": "2000",  # after some microseconds: waking for every small operation costs more
     "TOKENIZERS_PARALLELISM": "false",  # its threads do not survive a fork, and warn
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "VLLM_NO_USAGE_STATS": "1",
@@ -30,7 +30,7 @@ def prepare() -> None:
 
 def _keep_freed_memory() -> None:
     """Lets glibc keep freed blocks of up to 32 MiB for the next tensor of that size, instead of giving them back to the
-    kernel and clearing every page anew: 5 % of a decode step."""
+    kernel and clearing every page anew."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         m_trim_threshold, m_mmap_threshold = -1, -3
         libc.mallopt(m_mmap_threshold, 32 << 20)

@@ -152,7 +152,7 @@ class SelfPlayConfig(GRPOConfig):
 
 
 def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
-    """Settings for the nano model on a laptop: a step takes two to three seconds on two cores.
+    """Settings for the nano model on a laptop: a step takes a few seconds on two cores.
 
     Three differ from SPIRAL's in kind, not in size. `beta=0.2` holds the model near its base by a KL penalty: without
     it, a trial of 48 steps of Kuhn poker ended with 6 % invalid replies, and in nearly pure strategies, from which a

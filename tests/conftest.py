@@ -39,3 +39,29 @@ def small_model():
         return model.to(dtype).eval()
 
     return build
+
+
+@pytest.fixture
+def gradient_check():
+    """A callback for the trainer, whose `trainer` is set by the test. At the first optimizer step, before it: TRL's
+    gradient against REINFORCE by hand, one unpadded turn at a time."""
+    import torch
+    from transformers import TrainerCallback
+
+    class GradientCheck(TrainerCallback):
+        def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+            if state.global_step:
+                return
+            samples, loss = self.trainer._samples, 0.0
+            for sample in samples:
+                prompt, reply = list(sample.turn.prompt_ids), list(sample.turn.reply_ids)
+                logits = model(torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1]
+                logprob = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None]).sum()
+                loss = loss - sample.advantage * logprob / (len(samples) * args.max_completion_length)
+            learnt = [p for p in model.parameters() if p.requires_grad]
+            by_hand = torch.cat([g.flatten() for g in torch.autograd.grad(loss, learnt)])
+            trl = torch.cat([p.grad.flatten() for p in learnt])
+            self.relative_error = ((trl - by_hand).norm() / by_hand.norm()).item()
+            self.roles = {sample.turn.role for sample in samples}
+
+    return GradientCheck()

@@ -120,7 +120,9 @@ def test_models_that_it_cannot_compute_are_refused():
         packing.install(scaled)
 
 
-@pytest.mark.parametrize("settings", [{}, {"beta": 0.0, "num_iterations": 2}, {"per_device_train_batch_size": 8}])
+@pytest.mark.parametrize(
+    "settings", [{"temperature": 0.7}, {"beta": 0.0, "num_iterations": 2}, {"per_device_train_batch_size": 8}]
+)
 def test_a_training_run_is_the_same_packed_and_padded(nano, tmp_path, settings):
     from spiral_lite import models
 

@@ -27,31 +27,12 @@ def trainer(nano, out, played=(KUHN,), callbacks=(), on_metrics=lambda row: None
     return SelfPlayTrainer(model, list(played), config, tokenizer, list(callbacks), on_metrics)
 
 
-class GradientCheck(TrainerCallback):
-    """At the first optimizer step, before it: TRL's gradient against REINFORCE by hand, one unpadded turn at a time."""
-
-    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
-        if state.global_step:
-            return
-        samples, loss = self.trainer._samples, 0.0
-        for sample in samples:
-            prompt, reply = list(sample.turn.prompt_ids), list(sample.turn.reply_ids)
-            logits = model(torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1]
-            logprob = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None]).sum()
-            loss = loss - sample.advantage * logprob / (len(samples) * args.max_completion_length)
-        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        by_hand = torch.cat([g.flatten() for g in torch.autograd.grad(loss, [p for _, p in named])])
-        trl = torch.cat([p.grad.flatten() for _, p in named])
-        self.relative_error = ((trl - by_hand).norm() / by_hand.norm()).item()
-        self.roles = {sample.turn.role for sample in samples}
-
-
 @pytest.mark.parametrize(
     "settings",
     [{}, {"per_device_train_batch_size": 8}, {"num_iterations": 2}, {"pack": False}, {"backend": "transformers"}],
 )
-def test_the_gradient_is_reinforce_with_role_advantages(nano, tmp_path, settings):
-    check = GradientCheck()
+def test_the_gradient_is_reinforce_with_role_advantages(nano, tmp_path, gradient_check, settings):
+    check = gradient_check
     check.trainer = trainer(
         nano, tmp_path, [KUHN, games.make("tic_tac_toe")], [check], steps=1, max_grad_norm=1e9, **settings
     )

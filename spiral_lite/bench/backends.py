@@ -8,6 +8,7 @@ log-probabilities, while the engine and vLLM return one for each token.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from transformers import GenerationConfig
 
 from spiral_lite import models
 from spiral_lite.players import Backend, Generated, Sampling
+from spiral_lite.rollout.transformers_backend import padded, until_end
 
 NAMES = ("engine", "transformers", "continuous", "vllm")
 ELSEWHERE = ("vllm",)  # live in the peers' virtual environment
@@ -83,19 +85,13 @@ class Generate:
         self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Generated]:
         torch.manual_seed(seeds[0])
-        width, pad = max(map(len, prompt_ids)), self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompt_ids], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids], device=ids.device)
+        ids, mask = padded(prompt_ids, self.tokenizer.pad_token_id, self.model.device)
         with torch.no_grad():
             both = self.model.generate(
                 input_ids=ids, attention_mask=mask, generation_config=trl_config(self.tokenizer, sampling)
             )
-        end = self.tokenizer.eos_token_id
-        return [Generated(_until(end, row), ()) for row in both[:, width:].tolist()]
-
-
-def _until(end: int, ids: list[int]) -> tuple[int, ...]:
-    return tuple(ids[: ids.index(end) + 1] if end in ids else ids)
+        ends = [self.tokenizer.eos_token_id]
+        return [until_end(row, [], ends) for row in both[:, ids.shape[1] :].tolist()]
 
 
 @dataclass(eq=False)
@@ -106,22 +102,28 @@ class _Waiting:
     reply: Generated | None = None
 
 
-class _Stream:
+class _Stream(ABC):
     """What the two streams below share: turns by the name under which they wait."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting] = {}
 
+    @abstractmethod
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
         """Queues a reply."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self) -> None:
         """Works, or waits, until something has happened."""
-        raise NotImplementedError
 
     def cancel(self, requests: Sequence[_Waiting]) -> None:
-        """Nothing to do: a run waits for all its turns."""
+        """Forgets turns that nobody waits for; a run waits for all of its own."""
+        gone = {id(request) for request in requests}
+        self._waiting = {name: turn for name, turn in self._waiting.items() if id(turn) not in gone}
+
+    def _answer(self, name: str, reply: Generated) -> None:
+        if name in self._waiting:  # else it was cancelled
+            self._waiting.pop(name).reply = reply
 
     def generate(
         self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
@@ -137,34 +139,25 @@ class VllmStream(_Stream):
 
     def __init__(self, backend: Any) -> None:
         super().__init__()
-        self.tokenizer, self.llm = backend.tokenizer, backend.llm
+        self.backend, self.tokenizer, self.llm = backend, backend.tokenizer, backend.llm
         self._names = (f"turn {i}" for i in itertools.count())
 
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> _Waiting:
-        from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        settings = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_new_tokens,
-            stop_token_ids=[self.tokenizer.eos_token_id],
-            seed=seed,
-            logprobs=0,
-            detokenize=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
+        settings = self.backend.settings(sampling, seed)
+        settings.output_kind = RequestOutputKind.FINAL_ONLY
         turn, name = _Waiting(tuple(prompt_ids)), next(self._names)
         self._waiting[name] = turn
         self.llm.llm_engine.add_request(name, {"prompt_token_ids": list(prompt_ids)}, settings)
         return turn
 
     def step(self) -> None:
+        from spiral_lite.rollout.vllm_backend import generated
+
         for output in self.llm.llm_engine.step():
             if output.finished:
-                ids, steps = tuple(output.outputs[0].token_ids), output.outputs[0].logprobs
-                logprobs = tuple(step[token].logprob for step, token in zip(steps, ids, strict=True))
-                self._waiting.pop(output.request_id).reply = Generated(ids, logprobs)
+                self._answer(output.request_id, generated(output.outputs[0]))
 
 
 class Continuous(_Stream):
@@ -208,7 +201,7 @@ class Continuous(_Stream):
             if result.error is not None:
                 raise RuntimeError(f"continuous batching failed: {result.error}")
             if result.is_finished():
-                self._waiting.pop(result.request_id).reply = Generated(tuple(result.generated_tokens), ())
+                self._answer(result.request_id, Generated(tuple(result.generated_tokens), ()))
             empty = self._manager.output_router.output_queue.empty()
             result = None if empty else self._manager.get_result(timeout=1)
 

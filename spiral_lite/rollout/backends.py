@@ -19,7 +19,8 @@ def make(backend: str, model: Any, tokenizer: Any, slots: int = 64, context: int
     of its own, see `rollout/vllm_backend.py`.
     """
     if backend == "engine":
-        from spiral_lite.rollout.engine import PREFIXES, Engine, most_slots
+        from spiral_lite.rollout.engine import Engine
+        from spiral_lite.rollout.memory import PREFIXES, most_slots
 
         return Engine(model, tokenizer, max(1, most_slots(model, slots, context, PREFIXES)), context)
     if backend == "transformers":

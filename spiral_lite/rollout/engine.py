@@ -9,70 +9,31 @@ Four ideas, each a few lines here and measured in `spiral-lite bench rollout`:
 - a decode step of fixed shapes that never asks the device anything: on CUDA it is captured as a graph and replayed.
 
 A reply depends on its prompt, its seed and the weights, and on the rest of the batch only through rounding: matrix
-products of another batch size may differ in the last bits. In float32 that changes a token about once in 100,000; in
-bfloat16 more often. Read `attention.py`, `slots.py` and `sampling.py` before, `play.py` after.
+products of another batch size may differ in the last bits. In float32 that changes a token only where its uniform
+number lies within 1e-5 of a boundary (test); in bfloat16 more often. Read `attention.py`, `slots.py`, `rows.py` and
+`sampling.py` before, `play.py` after.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 
 from spiral_lite.attention import NO_MASK, PrefixTree, TreePlan, attending, refuse_windows
 from spiral_lite.players import Generated, Sampling
+from spiral_lite.rollout.memory import PASS, PREFIXES, Memory, free_memory, most_slots, plan
 from spiral_lite.rollout.precision import suited
-from spiral_lite.rollout.sampling import draw, uniforms
+from spiral_lite.rollout.rows import STOPS, Request, Snapshot, State
+from spiral_lite.rollout.sampling import draw
 from spiral_lite.rollout.slots import Shape, SlotCache
+from spiral_lite.rollout.versions import checksums, counters
 
 GRAIN = 32  # the context is read in steps of so many tokens, and grows by them
-STOPS = 8  # tokens that may end a reply
 WINDOW = 8  # decode steps between two looks at a CUDA device
-PREFIXES = 8192  # tokens of shared prefixes that are kept
-PASS = 2048  # about so many prompt tokens are read in one pass
-
-
-@dataclass(eq=False)
-class Request:
-    """A reply to be written: `reply` is None until it is finished."""
-
-    prompt_ids: tuple[int, ...]
-    sampling: Sampling
-    seed: int
-    reply: Generated | None = None
-    row: int | None = None
-    begun: int = 0  # the engine's clock when its first token was decoded
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the engine holds on its device, in bytes, beside the model's own weights. Print it."""
-
-    slots: int
-    context: int
-    prefix_tokens: int
-    replies: int
-    prefixes: int
-    working: int
-
-    @property
-    def total(self) -> int:
-        return self.replies + self.prefixes + self.working
-
-    def __str__(self) -> str:
-        rows = [
-            (f"replies: {self.slots} slots of {self.context} tokens", self.replies),
-            (f"shared prefixes: {self.prefix_tokens} tokens", self.prefixes),
-            ("logits, sampling and activations, at most", self.working),
-            ("together, beside the weights", self.total),
-        ]
-        return "\n".join(f"{name:<44}{size / 2**20:>10,.1f} MiB" for name, size in rows)
 
 
 class Engine:
@@ -108,7 +69,7 @@ class Engine:
         self._finite = True
         self._graphs: dict[tuple[int, int, bool], Any] = {}
         self.window = WINDOW if self.device.type == "cuda" else 1
-        self._unread: _Snapshot | None = None
+        self._unread: Snapshot | None = None
         self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 4 * GRAIN)
 
     def generate(
@@ -185,11 +146,11 @@ class Engine:
     def _allocate(self, context: int, new_tokens: int) -> None:
         """Takes the memory, or refuses; there are no rows in flight."""
         self.cache: SlotCache
-        self.state: _State
+        self.state: State
         needed, limit = self.memory(context=context), self.memory_limit
         now = self.memory() if hasattr(self, "cache") else None
         if limit is None:
-            limit = _free_memory(self.device) + (now.replies + now.prefixes if now else 0)
+            limit = free_memory(self.device) + (now.replies + now.prefixes if now else 0)
         if needed.total > limit:
             most = most_slots(self.model, self.slots, context, self.prefix_tokens, limit)
             raise ValueError(
@@ -201,18 +162,18 @@ class Engine:
         if now:
             del self.cache, self.state  # before the new ones are made, or both would be held at once
         self.cache = SlotCache(self.shape, self.slots, context, needed.prefix_tokens, self.device)
-        self.state = _State(self.slots, context, new_tokens, self.device)
+        self.state = State(self.slots, context, new_tokens, self.device)
         self.new_tokens = new_tokens
         self._tree = PrefixTree()
         self._pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
 
     def _forget_if_trained(self) -> None:
         """Prefixes are only good for the weights that computed them."""
-        cheap = tuple((p.data_ptr(), p._version) for p in self.model.parameters())
+        cheap = counters(self.model)
         if self._rows and cheap != self._weights[0]:
             raise RuntimeError("the weights changed while replies were being written; finish or cancel them first")
         if not self._rows:
-            weights = (cheap, _checksums(self.model))
+            weights = (cheap, checksums(self.model))
             if self._weights and weights != self._weights:
                 self._tree = PrefixTree()
                 if not self._finite:
@@ -382,7 +343,7 @@ class Engine:
     def _collect(self) -> None:
         """Hands out finished replies; after a window of many steps those of the one before, which has arrived while
         the device went on with this one."""
-        fresh = _Snapshot(self.state, list(self._rows))
+        fresh = Snapshot(self.state, list(self._rows))
         ready, self._unread = (self._unread, fresh) if self.window > 1 else (fresh, None)
         for request, reply in ready.finished() if ready else []:
             if request.row is not None:
@@ -410,131 +371,6 @@ class Engine:
                 self.model.train()
 
 
-def plan(model: Any, slots: int, context: int, prefix_tokens: int) -> Memory:
-    """What an engine for this model takes, before there is one."""
-    config = model.config.get_text_config()
-    shape = Shape.of(model, model.dtype)
-    a_token, prefixes = shape.bytes_per_token, max(prefix_tokens, context)
-    sampling = slots * config.vocab_size * (7 * 4 + 2 * 8)  # logits, scaled, sorted...; index, sums
-    tokens = PASS + context  # read in one pass; padded to 16 a row, or to twice as many
-    padded, groups = 16 * slots + 2 * tokens, config.num_attention_heads // shape.heads
-    hidden = tokens * 4 * (4 * config.hidden_size + 3 * config.intermediate_size)
-    attention = slots * context * a_token // shape.layers  # each row's keys and values, in one layer
-    attention += padded * (4 * 4 * config.hidden_size + context * (4 + groups * shape.dtype.itemsize))
-    working = sampling + hidden + attention
-    return Memory(slots, context, prefixes, slots * context * a_token, prefixes * a_token, working)
-
-
-def most_slots(model: Any, slots: int, context: int, prefix_tokens: int, limit: int | None = None) -> int:
-    """The largest number of slots, up to `slots`, whose plan fits into `limit` bytes (default: what is free)."""
-    room = _free_memory(model.device) if limit is None else limit
-    return bisect_right(range(1, slots + 1), room, key=lambda n: plan(model, n, context, prefix_tokens).total)
-
-
-class _State:
-    """What a decode step reads and writes, one row a slot, at addresses that stay."""
-
-    def __init__(self, slots: int, context: int, new_tokens: int, device: Any) -> None:
-        def zeros(*shape: int, dtype: torch.dtype = torch.long) -> torch.Tensor:
-            return torch.zeros(shape, dtype=dtype, device=device)
-
-        self.device = device
-        self.token, self.length, self.written, self.limit = zeros(slots), zeros(slots), zeros(slots), zeros(slots)
-        self.temperature, self.top_p = zeros(slots, dtype=torch.float), zeros(slots, dtype=torch.float)
-        self.done = torch.ones(slots, dtype=torch.bool, device=device)
-        self.stops = zeros(slots, STOPS)
-        self.uniforms = zeros(slots, new_tokens + 1, dtype=torch.float)
-        self.ids = zeros(slots, new_tokens + 1)
-        self.logprobs = zeros(slots, new_tokens + 1, dtype=torch.float)
-        self.first = torch.arange(slots, device=device) * context  # where each slot's tokens begin in the cache
-        self.ruler = torch.arange(context, device=device)
-        names = "token length written limit temperature top_p done stops uniforms ids logprobs"
-        self._per_row = [getattr(self, name) for name in names.split()]
-
-    def seat(self, requests: Sequence[Request], end: int) -> None:
-        """Fills the rows of new requests, each column in one transfer."""
-        n = len(requests)
-        random = torch.zeros(n, self.uniforms.shape[1])
-        stops = torch.full((n, STOPS), end)
-        for i, request in enumerate(requests):
-            sampling = request.sampling
-            random[i, : sampling.max_new_tokens] = uniforms(request.seed, sampling.max_new_tokens)
-            stops[i, : len(sampling.stop_tokens)] = torch.tensor(sampling.stop_tokens, dtype=torch.long)
-        columns = {
-            "token": torch.tensor([request.prompt_ids[-1] for request in requests]),
-            "length": torch.tensor([len(request.prompt_ids) - 1 for request in requests]),
-            "written": torch.zeros(n, dtype=torch.long),
-            "limit": torch.tensor([request.sampling.max_new_tokens for request in requests]),
-            "temperature": torch.tensor([float(request.sampling.temperature) for request in requests]),
-            "top_p": torch.tensor([float(request.sampling.top_p) for request in requests]),
-            "done": torch.zeros(n, dtype=torch.bool),
-            "stops": stops,
-            "uniforms": random,
-        }
-        rows = _to(torch.tensor([request.row for request in requests]), self.device)
-        for name, values in columns.items():
-            getattr(self, name).index_copy_(0, rows, _to(values, self.device))
-
-    def move(self, source: Sequence[int], target: Sequence[int]) -> None:
-        """Copies whole rows."""
-        rows, places = (_to(torch.tensor(x, dtype=torch.long), self.device) for x in (source, target))
-        for column in self._per_row:
-            column.index_copy_(0, places, column.index_select(0, rows))
-
-
-class _Snapshot:
-    """A copy of the state after a window. On CUDA it travels to pinned memory while the device goes on."""
-
-    def __init__(self, state: _State, requests: list[Request | None]) -> None:
-        self.requests = requests
-        columns = [x[: len(requests)] for x in (state.done, state.written, state.ids, state.logprobs)]
-        self.event = None
-        if state.device.type == "cuda":
-            pinned = [torch.empty(x.shape, dtype=x.dtype, pin_memory=True) for x in columns]
-            for host, x in zip(pinned, columns, strict=True):
-                host.copy_(x, non_blocking=True)
-            columns = pinned
-            self.event = torch.cuda.Event()
-            self.event.record()
-        else:
-            columns = [x.clone() for x in columns]
-        self.done, self.written, self.ids, self.logprobs = columns
-
-    def finished(self) -> Iterator[tuple[Request, Generated]]:
-        if self.event is not None:
-            self.event.synchronize()
-        for row in self.done.nonzero()[:, 0].tolist():
-            request = self.requests[row]
-            if request is not None:
-                n = int(self.written[row])
-                yield request, Generated(tuple(self.ids[row, :n].tolist()), tuple(self.logprobs[row, :n].tolist()))
-
-
 def _up(n: int, step: int) -> int:
     """`n` rounded up to a multiple of `step`."""
     return -(-n // step) * step
-
-
-def _to(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """To the device, without waiting for it."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
-
-
-def _free_memory(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-
-
-def _checksums(model: Any) -> list[int]:
-    """One number a parameter, from all its bits and the order of its rows: weights can also be changed behind torch's
-    version counters (`param.data`, as DeepSpeed and FSDP do)."""
-    sums = [_checksum(p.detach()) for p in model.parameters()]
-    return torch.stack(sums).tolist() if sums else []
-
-
-def _checksum(weights: torch.Tensor) -> torch.Tensor:
-    """The sum of the rows, each an odd multiple of the sum of its words of 8 bytes: quick, and nothing is copied."""
-    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    whole = weights.is_contiguous() and weights.dim() and weights.shape[-1] * weights.element_size() % 8 == 0
-    words = weights.view(torch.int64 if whole else integers[weights.element_size()])
-    rows = words.flatten() if words.dim() < 2 else words.sum(-1).flatten()
-    return (rows * torch.arange(1, 2 * len(rows), 2, device=rows.device)).sum()

@@ -1,6 +1,6 @@
 """bfloat16 weights on a CPU that cannot multiply bfloat16: multiply in float32, layer by layer.
 
-Without the instructions (avx512_bf16, AMX) a bfloat16 matrix product is emulated, four times slower than float32. A
+Without the instructions (avx512_bf16, AMX) a bfloat16 matrix product is emulated, several times slower than float32. A
 layer's weights are widened when they are needed and forgotten at once, so that nothing is held twice.
 """
 

@@ -44,9 +44,7 @@ class TransformersBackend:
 
     def _batch(self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling) -> list[Generated]:
         ends, pad = [self.tokenizer.eos_token_id, *sampling.stop_tokens], self.tokenizer.pad_token_id
-        width = max(len(ids) for ids in prompt_ids)
-        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompt_ids])
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids])
+        ids, mask = padded(prompt_ids, pad, self.model.device)
         greedy = sampling.temperature == 0
         recorder = _ChosenLogprobs()
         shaping = (
@@ -56,14 +54,14 @@ class TransformersBackend:
             do_sample=not greedy, max_new_tokens=sampling.max_new_tokens, eos_token_id=ends, pad_token_id=pad, top_k=0
         )
         sequences = self.model.generate(
-            input_ids=ids.to(self.model.device),
-            attention_mask=mask.to(self.model.device),
+            input_ids=ids,
+            attention_mask=mask,
             generation_config=config,
             logits_processor=LogitsProcessorList([*shaping, recorder]),
         )
         logprobs = recorder.finish(sequences)
-        sampled = sequences[:, width:]  # [B, T]
-        return [_until_end(row, values, ends) for row, values in zip(sampled.tolist(), logprobs.tolist(), strict=True)]
+        sampled = sequences[:, ids.shape[1] :]  # [B, T]
+        return [until_end(row, values, ends) for row, values in zip(sampled.tolist(), logprobs.tolist(), strict=True)]
 
 
 class _ChosenLogprobs(LogitsProcessor):
@@ -88,7 +86,15 @@ class _ChosenLogprobs(LogitsProcessor):
         return torch.cat(self._chosen, dim=1)
 
 
-def _until_end(ids: list[int], logprobs: list[float], ends: Sequence[int]) -> Generated:
+def padded(prompt_ids: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both [B, T], padded on the left to the longest prompt."""
+    width = max(map(len, prompt_ids))
+    ids = [[pad] * (width - len(row)) + list(row) for row in prompt_ids]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def until_end(ids: list[int], logprobs: list[float], ends: Sequence[int]) -> Generated:
     """A row of `generate`, cut after its first end token: what follows is padding."""
     length = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
     return Generated(tuple(ids[:length]), tuple(logprobs[:length]))

@@ -45,24 +45,24 @@ class VllmBackend:
 
         Raises ValueError if a prompt and its reply are longer than max_model_len: vLLM would cut the reply silently.
         """
+        self._refuse_too_long(max(map(len, prompt_ids), default=0), sampling)
+        asked = [self.settings(sampling, seed) for seed in seeds]
+        outputs = self.llm.generate([{"prompt_token_ids": list(ids)} for ids in prompt_ids], asked, use_tqdm=False)
+        return [generated(output.outputs[0]) for output in outputs]
+
+    def settings(self, sampling: Sampling, seed: int) -> Any:
+        """vLLM's SamplingParams of one reply."""
         from vllm import SamplingParams
 
-        self._refuse_too_long(max(map(len, prompt_ids), default=0), sampling)
-        ends = [self.tokenizer.eos_token_id, *sampling.stop_tokens]
-        asked = [
-            SamplingParams(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                max_tokens=sampling.max_new_tokens,
-                stop_token_ids=ends,
-                seed=seed,
-                logprobs=0,  # of the drawn token alone
-                detokenize=False,
-            )
-            for seed in seeds
-        ]
-        outputs = self.llm.generate([{"prompt_token_ids": list(ids)} for ids in prompt_ids], asked, use_tqdm=False)
-        return [_generated(output.outputs[0]) for output in outputs]
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_new_tokens,
+            stop_token_ids=[self.tokenizer.eos_token_id, *sampling.stop_tokens],
+            seed=seed,
+            logprobs=0,  # of the drawn token alone
+            detokenize=False,
+        )
 
     def reload(self, folder: str) -> None:
         """Takes a new version of the policy: shuts the engine down and builds it anew, as slowly as the first time.
@@ -129,7 +129,7 @@ def _refuse_heads(folder: str) -> None:
         )
 
 
-def _generated(output: Any) -> Generated:
+def generated(output: Any) -> Generated:
     """vLLM's CompletionOutput, whose ids include the end token."""
     ids = tuple(output.token_ids)
     return Generated(ids, tuple(step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)))

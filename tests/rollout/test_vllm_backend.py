@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, TrainerCallback
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from spiral_lite import dialogue, games, models
 from spiral_lite.dialogue import game_message, observe
@@ -222,46 +222,28 @@ class Colocated:
         return prompts, [list(r.ids) for r in replies], [[[x] for x in r.logprobs] for r in replies], None
 
 
-class GradientCheck(TrainerCallback):
-    """At the first optimizer step: TRL's gradient against REINFORCE by hand, one unpadded turn at a time."""
-
-    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
-        if state.global_step:
-            return
-        samples, loss = self.trainer._samples, 0.0
-        for sample in samples:
-            prompt, reply = list(sample.turn.prompt_ids), list(sample.turn.reply_ids)
-            logits = model(torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1]
-            logprob = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None]).sum()
-            loss = loss - sample.advantage * logprob / (len(samples) * args.max_completion_length)
-        trl = torch.cat([p.grad.flatten() for p in model.parameters()])
-        by_hand = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
-        self.relative_error = ((trl - by_hand).norm() / by_hand.norm()).item()
-
-
-def train(nano, out, monkeypatch, **settings):
+def train(nano, out, monkeypatch, check, **settings):
     from spiral_lite.trainer import SelfPlayTrainer, nano_config
 
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Colocated)
     config = nano_config(out, turns_per_step=16, use_cpu=True, use_vllm=True, max_grad_norm=1e9, **settings)
     model, tokenizer = nano
-    check = GradientCheck()
     check.trainer = SelfPlayTrainer(model, [games.make("kuhn_poker")], config, tokenizer, [check])
     check.trainer.train()
     assert check.relative_error < 1e-4
     return check.trainer
 
 
-def test_the_trainer_plays_on_trl_s_vllm(nano, tmp_path, monkeypatch):
-    trainer = train(nano, tmp_path, monkeypatch, steps=2, num_iterations=2)
+def test_the_trainer_plays_on_trl_s_vllm(nano, tmp_path, monkeypatch, gradient_check):
+    trainer = train(nano, tmp_path, monkeypatch, gradient_check, steps=2, num_iterations=2)
     generation = trainer.vllm_generation
     assert isinstance(trainer.policy().backend, TrlVllmBackend)
     assert generation.syncs == 2 < generation.calls, "once for each step's games, not for each turn"
     assert not [key for row in trainer.state.log_history for key in row if key.startswith("sampling/")]
 
 
-def test_trl_s_importance_correction_gets_the_sampled_logprobs(nano, tmp_path, monkeypatch):
-    trainer = train(nano, tmp_path, monkeypatch, steps=2, vllm_importance_sampling_correction=True)
+def test_trl_s_importance_correction_gets_the_sampled_logprobs(nano, tmp_path, monkeypatch, gradient_check):
+    trainer = train(nano, tmp_path, monkeypatch, gradient_check, steps=2, vllm_importance_sampling_correction=True)
     for row in trainer.state.log_history[:2]:  # stale weights or another turn's log-probabilities would show here
         assert row["sampling/importance_sampling_ratio/mean"] == pytest.approx(1, abs=1e-3)
         assert row["sampling/sampling_logp_difference/max"] < 1e-3
