@@ -6,8 +6,9 @@ The loss, importance ratios, optimizer, mixed precision, several processes, tabl
 
 Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
 the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
-What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; two more
-keep the baseline in checkpoints. Read `advantages.py` before.
+What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; one that
+computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `advantages.py` and
+`packing.py` before.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ class SelfPlayConfig(GRPOConfig):
                 raise ValueError(f"{name}={getattr(self, name)} has no effect in self-play: {INERT[name]}")
         if self.backend not in ("engine", "transformers"):
             raise ValueError(f"backend={self.backend!r}: choose engine or transformers; for vLLM set use_vllm=True")
+        if self.pack and self.cast_lm_head_to_fp32:
+            raise ValueError("cast_lm_head_to_fp32=True has no effect on packed turns; set pack=False")
         advantages.make(self.baseline, self.role_decay)
 
 

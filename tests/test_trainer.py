@@ -188,6 +188,7 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         ({"eval_strategy": "steps"}, "eval_strategy must stay 'no'"),
         ({"max_steps": 5}, "max_steps=5 has no effect in self-play: set steps"),
         ({"backend": "vllm"}, "for vLLM set use_vllm=True"),
+        ({"cast_lm_head_to_fp32": True}, "set pack=False"),
         ({"top_k": 5}, "top_k=5 has no effect"),
     ],
 )
