@@ -141,17 +141,36 @@ def attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     tree: TreePlan | None = None,
+    slots: bool = False,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface: as its `sdpa`, unless the model is called with `tree`.
+    """transformers' attention interface: as its `sdpa`, unless the model is called with `tree` or `slots`.
 
-    Then query: [1, Hq, N, D], the plan's new tokens; key, value: [1, Hkv, M, D], by node. Returns [1, N, Hq, D].
+    With `tree`, query: [1, Hq, N, D], the plan's new tokens; key, value: [1, Hkv, M, D], by node. With `slots`, query:
+    [B, Hq, 1, D], one token a row; key, value: [B, Hkv, L, D]; attention_mask: [B, 1, 1, L], added. Returns
+    [1, N, Hq, D] or [B, 1, Hq, D].
     """
+    if slots:
+        return _attend_slots(query, key, value, attention_mask, options["scaling"]), None
     if tree is None:
         out: torch.Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
         return out, None
     scaling, dropout = options.get("scaling"), options.get("dropout", 0.0)
     return _attend_tree(query[0], key[0], value[0], scaling, dropout, tree)[None], None
+
+
+def _attend_slots(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, scaling: float
+) -> torch.Tensor:
+    """One query a head: nothing for a fused kernel to reuse, so two matrix products, which read keys and values once.
+    Keys come first, as they lie in memory; turning them round would read them more slowly."""
+    rows, heads, _, size = query.shape
+    shared = key.shape[1]  # key heads
+    queries = query.view(rows, shared, heads // shared, size).transpose(2, 3)
+    scores = torch.matmul(key, queries).transpose(2, 3)  # [B, Hkv, queries a key head, L]
+    scores = scores.mul_(scaling).add_(mask)
+    weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
+    return torch.matmul(weights, value).view(rows, 1, heads, size)
 
 
 def _attend_tree(

@@ -32,7 +32,7 @@ from spiral_lite.rollout.sampling import draw
 from spiral_lite.rollout.slots import Shape, SlotCache
 from spiral_lite.rollout.versions import checksums, counters
 
-GRAIN = 32  # the context is read in steps of so many tokens, and grows by them
+GRAIN = 32  # the context grows in steps of so many tokens
 WINDOW = 8  # decode steps between two looks at a CUDA device
 
 
@@ -68,7 +68,7 @@ class Engine:
         self._weights: tuple[Any, ...] = ()
         self._finite = True
         self._graphs: dict[tuple[int, int, bool], Any] = {}
-        self.window = WINDOW if self.device.type == "cuda" else 1
+        self.window, self.grain = (WINDOW, GRAIN) if self.device.type == "cuda" else (1, 8)  # grain: of what is read
         self._unread: Snapshot | None = None
         self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 4 * GRAIN)
 
@@ -121,7 +121,7 @@ class Engine:
         for request in requests:
             self._free(request)
 
-    @torch.no_grad()
+    @torch.inference_mode()  # as no_grad, and quicker for small operators
     def step(self, admit: bool = True) -> None:
         """Gives waiting turns to free rows, then decodes one token for every row (on CUDA WINDOW tokens, and the device
         works ahead while the caller steps games). Raises RuntimeError if the weights change under replies in flight."""
@@ -218,12 +218,11 @@ class Engine:
         self.reused += sum(len(path) - new for path, new in rows)
         if not any(new for _, new in rows):
             return
-        first = self.slots * self.cache.context  # prefixes lie behind the slots
-        tree = TreePlan([([first + node for node in path], new) for path, new in rows], self.device)
-        nodes = (tree.nodes - first).tolist()
+        tree = TreePlan(rows, self.device)
+        nodes = tree.nodes.tolist()
         tokens = torch.tensor([[self._tree.tokens[node] for node in nodes]], device=self.device)
         depths = torch.tensor([[self._tree.depths[node] for node in nodes]], device=self.device)
-        self.cache.aim(tree.nodes, None)
+        self.cache.read(tree.nodes)
         self.model(
             input_ids=tokens,
             position_ids=depths,
@@ -237,9 +236,9 @@ class Engine:
     def _seat(self, paths: Sequence[tuple[Request, list[int], int]]) -> None:
         """Gives each request a row with a copy of its prefix."""
         holes = [row for row, request in enumerate(self._rows) if request is None]
-        first = self.slots * self.cache.context
-        source: list[int] = []
-        target: list[int] = []
+        slots: list[int] = []
+        positions: list[int] = []
+        nodes: list[int] = []
         for request, path, _ in paths:
             if holes:
                 request.row = holes.pop(0)
@@ -248,10 +247,10 @@ class Engine:
                 request.row = len(self._rows)
                 self._rows.append(request)
             request.begun = self._clock
-            source += [first + node for node in path]
-            begin = request.row * self.cache.context
-            target += range(begin, begin + len(path))
-        self._copy(source, target)
+            slots += [request.row] * len(path)
+            positions += range(len(path))
+            nodes += path
+        self.cache.fill(*torch.tensor([slots, positions, nodes], dtype=torch.long, device=self.device))
         self.state.seat([request for request, _, _ in paths], self.tokenizer.eos_token_id)
 
     # Replies
@@ -262,22 +261,14 @@ class Engine:
         if self._width(len(used)) == self._width(len(self._rows)):
             return
         movers, holes = [row for row in used if row >= len(used)], sorted(set(range(len(used))) - set(used))
-        spans = [self._length(row) for row in movers]
+        length = max(self._length(row) for row in movers)
         for row, hole in zip(movers, holes, strict=True):
             request = self._rows[row]
             assert request is not None
             self._rows[hole], request.row = request, hole
         del self._rows[len(used) :]
-        context = self.cache.context
-        source = [row * context + i for row, span in zip(movers, spans, strict=True) for i in range(span)]
-        target = [row * context + i for row, span in zip(holes, spans, strict=True) for i in range(span)]
-        self._copy(source, target)
+        self.cache.move(*torch.tensor([movers, holes], device=self.device), length)
         self.state.move(movers, holes)
-
-    def _copy(self, source: Sequence[int], target: Sequence[int]) -> None:
-        """Copies tokens of the cache."""
-        places = torch.tensor([source, target], dtype=torch.long, device=self.device)
-        self.cache.copy(places[0], places[1])
 
     def _width(self, rows: int) -> int:
         """Rows that a step computes: few different sizes, as each is a graph on CUDA and a plan in oneDNN."""
@@ -293,7 +284,7 @@ class Engine:
 
     def _extent(self) -> tuple[int, int, bool]:
         """Of the next step: rows, tokens of each, and whether all draw at temperature 1 from the whole distribution."""
-        length = _up(max(self._length(row) for row in range(len(self._rows))), GRAIN)
+        length = _up(max(self._length(row) for row in range(len(self._rows))), self.grain)
         plain = all((r.sampling.temperature, r.sampling.top_p) == (1, 1) for r in self._rows if r is not None)
         return self._width(len(self._rows)), min(length, self.cache.context), plain
 
@@ -302,7 +293,7 @@ class Engine:
         on data, makes a tensor that lives on, or reads the device: it can be captured."""
         s = self.state
         position, written = s.length[:rows], s.written[:rows]
-        self.cache.aim(s.first[:rows] + position, (rows, length))
+        self.cache.decode(position, length)
         hidden = s.ruler[:length] > position[:, None]
         bias = torch.zeros(rows, length, dtype=self.shape.dtype, device=self.device).masked_fill_(hidden, float("-inf"))
         output = self.model(
@@ -311,6 +302,7 @@ class Engine:
             attention_mask=bias[:, None, None],
             past_key_values=self.cache,
             use_cache=True,
+            slots=True,
         )
         uniform = s.uniforms[:rows].gather(1, written[:, None])[:, 0]
         temperature, top_p = (None, None) if plain else (s.temperature[:rows], s.top_p[:rows])

@@ -41,7 +41,6 @@ class State:
         self.uniforms = zeros(slots, new_tokens + 1, dtype=torch.float)
         self.ids = zeros(slots, new_tokens + 1)
         self.logprobs = zeros(slots, new_tokens + 1, dtype=torch.float)
-        self.first = torch.arange(slots, device=device) * context  # where each slot's tokens begin in the cache
         self.ruler = torch.arange(context, device=device)
         names = "token length written limit temperature top_p done stops uniforms ids logprobs"
         self._per_row = [getattr(self, name) for name in names.split()]

@@ -32,17 +32,17 @@ def draw(
         logits = logits / temperature.masked_fill(greedy, 1.0)[:, None]
         if top_p is not None:
             logits = keep_top_p(logits, top_p.masked_fill(greedy, 1.0))
-    largest, likeliest = logits.max(-1, keepdim=True)
+    largest = logits.amax(-1, keepdim=True)
     cumulative = (logits - largest).exp_()
-    total = cumulative.sum(-1, keepdim=True)
     if cumulative.is_cuda:  # it adds in pieces, so that in float32 rounding would rise at tokens of no probability
         cumulative = cumulative.double()
     cumulative.cumsum_(-1)
-    target = uniform[:, None] * cumulative[:, -1:]
+    total = cumulative[:, -1:]
+    target = uniform[:, None] * total
     token = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
     if temperature is not None:
-        token = torch.where(greedy[:, None], likeliest, token)
-    logprob = logits.gather(1, token) - largest - total.log()
+        token = torch.where(greedy[:, None], logits.argmax(-1, keepdim=True), token)
+    logprob = logits.gather(1, token) - largest - total.log().float()
     return token[:, 0], logprob[:, 0]
 
 

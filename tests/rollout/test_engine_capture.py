@@ -163,9 +163,9 @@ def test_steps_of_one_extent_make_the_same_tensors(small_model, tokens, sampling
 
 def addresses(engine):
     state = {name: x for name, x in vars(engine.state).items() if isinstance(x, torch.Tensor)}
-    blocks = {f"{name} {i}": getattr(x, name) for i, x in enumerate(engine.cache.layers) for name in ("keys", "values")}
+    blocks = {f"{i}, {j}": block for i, layer in enumerate(engine.cache.layers) for j, block in enumerate(layer.blocks)}
     assert len(state) > 10
-    assert len(blocks) == 4
+    assert len(blocks) == 8
     return {name: x.data_ptr() for name, x in (state | blocks).items()}
 
 

@@ -120,7 +120,7 @@ def test_memory_is_as_planned_and_addresses_stay(on_gpu, game_prompts):
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     engine = Engine(model, tokenizer, slots=64)
-    tensors = [block for layer in engine.cache.layers for block in (layer.keys, layer.values)]
+    tensors = [block for layer in engine.cache.layers for block in layer.blocks]
     tensors += [x for x in vars(engine.state).values() if isinstance(x, torch.Tensor)]
     addresses = [x.data_ptr() for x in tensors]
     for sampling in (PLAIN, SHAPED, PLAIN, SHAPED):

@@ -137,8 +137,8 @@ def test_after_the_weights_change_nothing_old_is_read(small_model, tokens, rando
     before = engine.generate(asked, GREEDY, range(14))
     change(model)
     for layer in engine.cache.layers:
-        layer.keys.fill_(1e4)
-        layer.values.fill_(1e6)
+        for block in layer.blocks:
+            block.fill_(1e4)
     after = engine.generate(asked, GREEDY, range(14))
     assert ids(after) == ids(Engine(model, tokens).generate(asked, GREEDY, range(14)))
     assert ids(after) != ids(before)
@@ -161,7 +161,7 @@ def test_a_poisoned_prefix_would_show(small_model, tokens):
     engine = Engine(model, tokens, slots=8)
     before = engine.generate(asked, GREEDY, range(4))
     for layer in engine.cache.layers:
-        layer.values[8 * engine.cache.context :] += 1.0
+        layer.prefix_values += 1.0
     assert ids(engine.generate(asked, GREEDY, range(4))) != ids(before)
 
 
@@ -249,10 +249,10 @@ def test_graphs_of_weights_that_have_moved_are_forgotten(small_model, tokens):
 def test_the_plan_is_what_the_cache_takes(small_model, tokens, family, dtype):
     engine = Engine(small_model(family, dtype), tokens, slots=5, context=100)
     for _ in range(2):
-        blocks = [block for layer in engine.cache.layers for block in (layer.keys, layer.values)]
+        blocks = [block for layer in engine.cache.layers for block in layer.blocks]
         plan = engine.memory()
         assert sum(block.nbytes for block in blocks) == plan.replies + plan.prefixes
-        assert len(blocks) == 4
+        assert len(blocks) == 8
         assert str(plan).count("MiB") == 4
         assert f"{plan.slots} slots of {plan.context} tokens" in str(plan)
         engine.generate([[5] * 150], Sampling(max_new_tokens=100), [0])  # makes room, and the plan says so
