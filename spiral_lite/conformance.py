@@ -25,6 +25,7 @@ from typing import Any
 
 from spiral_lite.dialogue import observe, parse
 from spiral_lite.games import CHANCE, TERMINAL, Game, Invalid, State, from_dict, names
+from spiral_lite.games.base import as_json
 
 NONSENSE = ("", "[no such action]", "[", "\\boxed{}")
 MOST_CHANCE_NODES = 10_000  # of one playout; a game that deals for ever is broken
@@ -148,6 +149,12 @@ def check_information(state: State) -> None:
                 state,
                 f"information({player}) survives JSON (lists, not tuples; strings as keys)",
                 f"{information} came back as {copied}",
+            )
+        if as_json(state.known(player)) != information:
+            raise _broken(
+                state,
+                f"known({player}) holds the facts of information({player}), all and no others",
+                f"{state.known(player)} is not {information}",
             )
         if state.information(player) != information or observe(state, player) != observe(state, player):
             raise _broken(state, f"information({player}) is a function of the state", "two calls differ")

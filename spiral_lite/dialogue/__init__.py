@@ -9,7 +9,8 @@
 >>> parse("I bet!", state)
 Invalid(reason='no \\\\boxed{...} in the reply; write e.g. \\\\boxed{[check]}')
 
-The rules (`games`) know nothing of text; this package renders what `state.information(player)` gives and nothing else.
+The rules (`games`) know nothing of text; this package renders the facts of `state.information(player)` and nothing
+else (from `state.known(player)`, which holds them as a record).
 """
 
 from spiral_lite.dialogue.observations import describes, observe

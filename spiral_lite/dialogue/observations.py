@@ -1,4 +1,4 @@
-"""What a player reads: one function a game, from `information(player)` to text, in SPIRAL's style.
+"""What a player reads: one function a game, from what the player knows to text, in SPIRAL's style.
 
 Kuhn poker and Negotiation show the whole public and own private history, one `[GAME]` or `[Player k]` line an event;
 tic-tac-toe shows the rules and the latest board. The wording is ours, so that a small model's tokenizer can hold each
@@ -8,17 +8,19 @@ fixed sentence in one token; `describes` registers the text of a new game.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from spiral_lite.games import State
+from spiral_lite.games import State, kuhn_poker
+from spiral_lite.games import simple_negotiation as negotiation
 
-Describe = Callable[[dict[str, Any]], str]
+Goods = tuple[str, ...]
+Describe = Callable[[Any], str]  # takes `state.known(player)`
 _DESCRIPTIONS: dict[str, Describe] = {}
 
 
 def describes(game: str) -> Callable[[Describe], Describe]:
-    """Decorator: the function below turns the information of this game's players into text."""
+    """Decorator: the function below turns what a player of this game knows into text."""
 
     def keep(function: Describe) -> Describe:
         _DESCRIPTIONS[game] = function
@@ -29,8 +31,8 @@ def describes(game: str) -> Callable[[Describe], Describe]:
 
 def observe(state: State, player: int) -> str:
     """The text that `player` reads in `state`. A game without a text of its own shows its information line by line."""
-    information = state.information(player)
-    return _DESCRIPTIONS.get(state.game.name, _describe_any)(information)
+    describe = _DESCRIPTIONS.get(state.game.name)
+    return describe(state.known(player)) if describe else _describe_any(state.information(player))
 
 
 def _describe_any(information: dict[str, Any]) -> str:
@@ -59,17 +61,13 @@ def _tic_tac_toe(information: dict[str, Any]) -> str:
 
 
 @describes("kuhn_poker")
-def _kuhn_poker(information: dict[str, Any]) -> str:
-    you, rounds = information["you"], information["rounds"]
-    text = _kuhn_rules(you, rounds, information["variant"])
-    for number, played in enumerate(information["rounds_played"], start=1):
-        card, other, starter, actions = played["card"], played["other_card"], played["starter"], played["actions"]
-        text += _kuhn_round(number, you, card, starter, played["winner"], played["chips"], other, *actions)
-    if information["card"]:
-        heading = f"Round {len(information['rounds_played']) + 1}: your" if rounds > 1 else "Your"
-        moves = _moves(information["starter"], *information["actions"])
-        text += f"[GAME] {heading} card is {information['card']}.\n{moves}"
-    return text + _available(information)
+def _kuhn_poker(known: kuhn_poker.Known) -> str:
+    you, rounds, variant, rounds_played, card, starter, actions, legal = known
+    text = _kuhn_rules(you, rounds, variant)
+    for number, played in enumerate(rounds_played, start=1):
+        text += _kuhn_round(number, you, played)
+    number = len(rounds_played) + 1 if rounds > 1 else 0
+    return text + _kuhn_now(number, card, starter, actions, legal)
 
 
 @cache
@@ -87,39 +85,52 @@ def _kuhn_rules(you: int, rounds: int, variant: str) -> str:
 
 
 @cache
-def _kuhn_round(
-    number: int, you: int, card: str, starter: int, winner: int, chips: int, other: str | None, *actions: str
-) -> str:
+def _kuhn_round(number: int, you: int, played: kuhn_poker.Played) -> str:
     """The lines of a finished round."""
+    card, starter, actions, winner, chips, other = played
     shown = f"[GAME] Player {1 - you} shows {other}.\n" if other else ""
-    moves = _moves(starter, *actions)
+    moves = _moves(starter, actions)
     return f"[GAME] Round {number}: your card is {card}.\n{moves}{shown}[GAME] Player {winner} wins {chips}.\n"
 
 
 @cache
-def _moves(starter: int, *actions: str) -> str:
+def _kuhn_now(number: int, card: str | None, starter: int, actions: tuple[str, ...], legal: tuple[str, ...]) -> str:
+    """The lines of the round that is being played; `number` is 0 where it is the only one."""
+    available = "Available Moves: " + ", ".join(legal)
+    if not card:
+        return available
+    heading = f"Round {number}: your" if number else "Your"
+    return f"[GAME] {heading} card is {card}.\n{_moves(starter, actions)}{available}"
+
+
+def _moves(starter: int, actions: tuple[str, ...]) -> str:
     """One line an action of a betting round, the starter first."""
     return "".join(f"[Player {(starter + i) % 2}] {action}\n" for i, action in enumerate(actions))
 
 
 @describes("simple_negotiation")
-def _simple_negotiation(information: dict[str, Any]) -> str:
-    you, inventories = information["you"], information["inventories"]
-    values = ", ".join([f"{good} {value}" for good, value in information["values"].items()])
-    moves = "".join([f"[Player {turn % 2}] {action}\n" for turn, action in enumerate(information["actions"])])
+def _simple_negotiation(known: negotiation.Known) -> str:
+    you, actions, values = known.you, known.actions, known.values
+    yours, theirs = known.inventories[you], known.inventories[1 - you]
+    form = _negotiation_form(you, yours._fields, values._fields, theirs._fields, len(actions))
+    return form % (*yours, *values, *theirs, *actions, known.turns_left, ", ".join(known.legal))
+
+
+@lru_cache(maxsize=1024)
+def _negotiation_form(you: int, yours: Goods, valued: Goods, theirs: Goods, actions: int) -> str:
+    """The text with a %s for each number and action; few things change its wording, and filling it in is fast."""
+    have, has = (", ".join([f"%s {good}" for good in goods]) for goods in (yours, theirs))
+    value = ", ".join([f"{good} %s" for good in valued])
+    moves = "".join([f"[Player {turn % 2}] %s\n" for turn in range(actions)])
     return (
         f"[GAME] You are Player {you} in Simple Negotiation.\n"
         "Trade so that your goods gain value; the player who gains more wins.\n"
         "[Offer: 3 Wood -> 2 Gold] gives 3 Wood and asks for 2 Gold.\n"
         "Answer an offer with [Accept], [Deny] or another offer.\n"
-        f"You have {_amounts(inventories[you])}.\n"
-        f"You value {values}.\n"
-        f"Player {1 - you} has {_amounts(inventories[1 - you])}.\n"
+        f"You have {have}.\n"
+        f"You value {value}.\n"
+        f"Player {1 - you} has {has}.\n"
         f"{moves}"
-        f"Turns left: {information['turns_left']}\n"
-        f"{_available(information)}"
+        "Turns left: %s\n"
+        "Available Moves: %s"
     )
-
-
-def _amounts(inventory: dict[str, int]) -> str:
-    return ", ".join([f"{units} {good}" for good, units in inventory.items()])

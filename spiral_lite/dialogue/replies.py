@@ -42,13 +42,12 @@ def parse(reply: str, state: State) -> str | Invalid:
     >>> parse(r"\boxed{4}", games.make("tic_tac_toe").initial_state())
     '[4]'
     """
-    legal = state.legal_actions()
-    if not legal:
+    if state.player not in (0, 1):
         return Invalid("nobody is to move: the game is over or waits for chance")
     content = boxed(reply)
     if content is None:
         why = "the last \\boxed{ never closes" if OPENING in reply else "no \\boxed{...} in the reply"
-        return Invalid(f"{why}; write e.g. \\boxed{{{legal[0]}}}")
+        return Invalid(f"{why}; write e.g. \\boxed{{{state.legal_actions()[0]}}}")
     words = content.split()
     answer = " ".join(words)
     if "[" not in answer and "]" not in answer and 0 < len(words) <= MOST_WORDS:

@@ -11,9 +11,9 @@ import dataclasses
 import random
 from abc import ABC, abstractmethod
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import accumulate
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 CHANCE = -1  # `state.player` when the next move is a deal or a die
 TERMINAL = -4  # `state.player` when the game is over (the numbers are OpenSpiel's)
@@ -36,6 +36,30 @@ class Forfeit:
     def returns(self, player: int) -> tuple[float, float]:
         """(r0, r1) when `player` made the invalid move."""
         return (self.offender, self.other) if player == 0 else (self.other, self.offender)
+
+
+class Chance(NamedTuple):
+    """A chance node, ready to draw from."""
+
+    probability: dict[str, float]  # of each outcome
+    outcomes: tuple[str, ...]
+    bounds: tuple[float, ...]  # the running sum of the probabilities, up to the last but one
+    total: float  # the whole sum: 1, but for rounding
+
+    @classmethod
+    def among(cls, outcomes: Iterable[tuple[str, float]]) -> Chance:
+        """The node that has these (outcome, probability)."""
+        names, probabilities = zip(*outcomes, strict=True)
+        *bounds, total = accumulate(probabilities)
+        return cls(dict(zip(names, probabilities)), names, tuple(bounds), total)
+
+
+def as_json(record: Any) -> Any:
+    """A record as JSON data: NamedTuples become dicts and other tuples lists, all the way down."""
+    if not isinstance(record, tuple):
+        return record
+    values = [as_json(value) for value in record]
+    return dict(zip(record._fields, values, strict=True)) if hasattr(record, "_fields") else values
 
 
 TRAINING_FORFEIT = Forfeit(-1.5, +0.5)  # reference: SPIRAL's code
@@ -108,6 +132,14 @@ class State(ABC):
     def information(self, player: int) -> dict[str, Any]:
         """All that `player` may know, as JSON data, and nothing else. Observations are rendered from this alone."""
 
+    def known(self, player: int) -> Any:
+        """The facts of `information(player)`, in the form that observations are rendered from.
+
+        A game may give them as a record of NamedTuples and tuples, faster to make and to render than JSON data; its
+        `information` is then `as_json` of the record, which leaves nothing out. `games.check` compares the two.
+        """
+        return self.information(player)
+
     @abstractmethod
     def _next(self, action: str) -> State:
         """The state after `action`, which is known to be valid here."""
@@ -130,13 +162,13 @@ class State(ABC):
     def apply(self, action: str) -> State:
         """A new state after an action, or an outcome at a chance node. Raises ValueError if it is not possible."""
         player = self.player
+        if player == CHANCE:
+            possible = self._chance().probability
+            if action not in possible:
+                raise ValueError(f"{action!r} is not an outcome of this chance node; outcomes: {', '.join(possible)}")
+            return self._next(action)
         if player == TERMINAL:
             raise ValueError(f"{action!r} cannot be played: the game is over after {len(self.history)} moves")
-        if player == CHANCE:
-            outcomes, _ = self._chance()
-            if action not in outcomes:
-                raise ValueError(f"{action!r} is not an outcome of this chance node; outcomes: {', '.join(outcomes)}")
-            return self._next(action)
         read = self.read(action)
         if isinstance(read, Invalid):
             raise ValueError(f"player {player}: {read.reason}")
@@ -144,13 +176,12 @@ class State(ABC):
 
     def sample_chance(self, rng: random.Random) -> str:
         """One outcome of a chance node, drawn with `rng`."""
-        outcomes, cumulative = self._chance()
-        return outcomes[bisect(cumulative, rng.random() * cumulative[-1], 0, len(outcomes) - 1)]  # as rng.choices does
+        _, outcomes, bounds, total = self._chance()
+        return outcomes[bisect(bounds, rng.random() * total)]  # as rng.choices does
 
-    def _chance(self) -> tuple[Sequence[str], Sequence[float]]:
-        """The outcomes of this chance node and the running sum of their probabilities. A game may keep them ready."""
-        outcomes, weights = zip(*self.chance_outcomes(), strict=True)
-        return outcomes, tuple(accumulate(weights))
+    def _chance(self) -> Chance:
+        """This chance node. A game that has few of them may keep them ready."""
+        return Chance.among(self.chance_outcomes())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data that `games.from_dict` turns back into an equal state."""

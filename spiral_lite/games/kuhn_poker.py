@@ -15,20 +15,18 @@ Read `tic_tac_toe.py` before this, `simple_negotiation.py` after.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate
-from typing import Any, ClassVar
+from functools import cache, cached_property
+from typing import Any, ClassVar, NamedTuple
 
-from spiral_lite.games.base import CHANCE, TERMINAL, Game, State
+from spiral_lite.games.base import CHANCE, TERMINAL, Chance, Game, State, as_json
 
 CARDS = "JQK"
 VARIANTS = ("textbook", "published")
 LEGAL = {"": ("[check]", "[bet]"), "k": ("[check]", "[bet]"), "b": ("[fold]", "[call]"), "kb": ("[fold]", "[call]")}
 LETTER = {"[check]": "k", "[bet]": "b", "[fold]": "f", "[call]": "c"}
 DECK = {dealt: tuple(card for card in CARDS if card != dealt) for dealt in ("", *CARDS)}  # the cards left after one
-CUMULATIVE = {n: tuple(accumulate([1 / n] * n)) for n in (2, 3)}  # the chances of n cards, summed up
+CHANCES = {dealt: Chance.among([(card, 1 / len(deck)) for card in deck]) for dealt, deck in DECK.items()}
 
 
 @dataclass(frozen=True)
@@ -63,84 +61,95 @@ class KuhnPoker(Game):
         return tuple(self.starter(index) for index in range(self.rounds + 1))
 
 
+class Played(NamedTuple):
+    """What a player saw of a finished round: the other's card only where a showdown turned it up."""
+
+    card: str
+    starter: int
+    actions: tuple[str, ...]
+    winner: int
+    chips: int
+    other_card: str | None
+
+
+class Known(NamedTuple):
+    """All that a player may know."""
+
+    you: int
+    rounds: int
+    variant: str
+    rounds_played: tuple[Played, ...]
+    card: str | None
+    starter: int
+    actions: tuple[str, ...]
+    legal: tuple[str, ...]
+
+
 @dataclass(frozen=True, init=False)
 class KuhnState(State):
-    """`round` counts from 0; `cards` are those dealt in it (player 0's first); `betting` is k, b, kb; `chips` is the
-    net of player 0 over the finished rounds; `last_winner` won the latest of them; `finished` keeps what the rounds
-    looked like: (cards, actions, winner, chips) each."""
+    """`cards` are those dealt in this round (player 0's first); `betting` is k, b, kb; `finished` keeps what player 0
+    and what player 1 saw of the rounds before."""
 
-    round: int = 0
     cards: str = ""
     betting: str = ""
-    chips: int = 0
-    last_winner: int = 0
-    finished: tuple[tuple[str, tuple[str, ...], int, int], ...] = field(default=(), compare=False, repr=False)
+    finished: tuple[tuple[Played, ...], tuple[Played, ...]] = field(default=((), ()), compare=False, repr=False)
+    player = CHANCE  # set in __init__; no field, as it follows from the others
 
     def __init__(
         self,
         game: KuhnPoker,
         history: tuple[str, ...] = (),
-        round: int = 0,
         cards: str = "",
         betting: str = "",
-        chips: int = 0,
-        last_winner: int = 0,
-        finished: tuple[tuple[str, tuple[str, ...], int, int], ...] = (),
+        finished: tuple[tuple[Played, ...], tuple[Played, ...]] = ((), ()),
     ) -> None:
-        self.__dict__.update(  # at once: half the time that a frozen dataclass takes, which sets one by one
-            game=game,
-            history=history,
-            round=round,
-            cards=cards,
-            betting=betting,
-            chips=chips,
-            last_winner=last_winner,
-            finished=finished,
-        )
+        played = len(finished[0])
+        if len(cards) == 2:
+            player = (game.starters[played] + len(betting)) % 2
+        else:
+            player = CHANCE if played < game.rounds else TERMINAL
+        fields = {
+            "game": game,
+            "history": history,
+            "cards": cards,
+            "betting": betting,
+            "finished": finished,
+            "player": player,
+        }
+        object.__setattr__(self, "__dict__", fields)  # all at once: half the time of a generated __init__
 
     @property
-    def player(self) -> int:
-        if len(self.cards) == 2:
-            return (self.game.starters[self.round] + len(self.betting)) % 2
-        return CHANCE if self.round < self.game.rounds else TERMINAL
+    def chips(self) -> int:
+        """The net of player 0 over the finished rounds."""
+        return sum(played.chips if played.winner == 0 else -played.chips for played in self.finished[0])
+
+    @property
+    def last_winner(self) -> int:
+        """Who won the latest of them."""
+        return self.finished[0][-1].winner
 
     def legal_actions(self) -> tuple[str, ...]:
         return LEGAL[self.betting] if len(self.cards) == 2 else ()
 
     def chance_outcomes(self) -> tuple[tuple[str, float], ...]:
-        if self.player != CHANCE:
-            return ()
-        deck = DECK[self.cards]
-        return tuple((card, 1 / len(deck)) for card in deck)
+        return tuple(self._chance().probability.items()) if self.player == CHANCE else ()
 
-    def _chance(self) -> tuple[Sequence[str], Sequence[float]]:
-        if self.player != CHANCE:
-            return super()._chance()
-        deck = DECK[self.cards]
-        return deck, CUMULATIVE[len(deck)]
+    def _chance(self) -> Chance:
+        return CHANCES[self.cards] if self.player == CHANCE else super()._chance()
 
     def chance_seen_by(self) -> tuple[int, ...]:
         return (len(self.cards),)
 
     def _next(self, action: str) -> KuhnState:
-        game, history, rounds = self.game, (*self.history, action), self.finished
-        if len(self.cards) < 2:
-            return KuhnState(game, history, self.round, self.cards + action, "", self.chips, self.last_winner, rounds)
+        game, cards, finished, history = self.game, self.cards, self.finished, (*self.history, action)
+        if len(cards) < 2:
+            return KuhnState(game, history, cards + action, "", finished)
         betting = self.betting + LETTER[action]
         if betting in LEGAL:
-            return KuhnState(game, history, self.round, self.cards, betting, self.chips, self.last_winner, rounds)
-        winner, stake = self._showdown(betting)
-        chips = self.chips + (stake if winner == 0 else -stake)
-        rounds = (*rounds, (self.cards, history[len(history) - len(betting) :], winner, stake))
-        return KuhnState(game, history, self.round + 1, "", "", chips, winner, rounds)
-
-    def _showdown(self, betting: str) -> tuple[int, int]:
-        """(winner, chips won) of a finished betting sequence."""
-        if betting.endswith("f"):
-            return 1 - self.player, 1
-        winner = 0 if CARDS.index(self.cards[0]) > CARDS.index(self.cards[1]) else 1
-        called = betting.endswith("c") and self.game.variant == "textbook"
-        return winner, 2 if called else 1
+            return KuhnState(game, history, cards, betting, finished)
+        starter, actions = game.starters[len(finished[0])], history[len(history) - len(betting) :]
+        for_0, for_1 = _played(game.variant, cards, starter, actions)
+        return KuhnState(game, history, "", "", ((*finished[0], for_0), (*finished[1], for_1)))
 
     def returns(self) -> tuple[float, float]:
         if self.player != TERMINAL:
@@ -153,29 +162,35 @@ class KuhnState(State):
             result = float((self.chips > 0) - (self.chips < 0))
         return (result, -result)
 
-    def information(self, player: int) -> dict[str, Any]:
-        """`rounds_played`: for each finished round [own card, actions, winner, chips, other's card or None]."""
-        return {
-            "you": player,
-            "rounds": self.game.rounds,
-            "variant": self.game.variant,
-            "rounds_played": self._rounds_played(player),
-            "card": self.cards[player] if len(self.cards) > player else None,
-            "starter": self.game.starters[self.round],
-            "actions": list(self.history[len(self.history) - len(self.betting) :]),
-            "legal": list(self.legal_actions()),
-        }
+    def known(self, player: int) -> Known:
+        game, history, rounds_played = self.game, self.history, self.finished[player]
+        return Known(
+            player,
+            game.rounds,
+            game.variant,
+            rounds_played,
+            self.cards[player] if len(self.cards) > player else None,
+            game.starters[len(rounds_played)],
+            history[len(history) - len(self.betting) :],
+            self.legal_actions(),
+        )
 
-    def _rounds_played(self, player: int) -> list[dict[str, Any]]:
-        """What `player` saw of the finished rounds: the other's card only where a showdown turned it up."""
-        return [
-            {
-                "card": cards[player],
-                "starter": self.game.starters[index],
-                "actions": list(actions),
-                "winner": winner,
-                "chips": chips,
-                "other_card": None if actions[-1] == "[fold]" else cards[1 - player],
-            }
-            for index, (cards, actions, winner, chips) in enumerate(self.finished)
-        ]
+    def information(self, player: int) -> dict[str, Any]:
+        """`Known` as JSON data."""
+        return dict(as_json(self.known(player)))
+
+
+@cache  # two variants, six deals, two starters, five ways to bet
+def _played(variant: str, cards: str, starter: int, actions: tuple[str, ...]) -> tuple[Played, Played]:
+    """A round that is over, as player 0 and as player 1 saw it."""
+    folded = actions[-1] == "[fold]"
+    if folded:
+        winner, chips = (starter + len(actions)) % 2, 1  # not the one who folded
+    else:
+        winner = 0 if CARDS.index(cards[0]) > CARDS.index(cards[1]) else 1
+        chips = 2 if actions[-1] == "[call]" and variant == "textbook" else 1
+    for_0, for_1 = (
+        Played(cards[player], starter, actions, winner, chips, None if folded else cards[1 - player])
+        for player in (0, 1)
+    )
+    return for_0, for_1

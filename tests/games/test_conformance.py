@@ -77,6 +77,11 @@ class LeaksTheCoin(GuessState):
         return {**super().information(player), "known": list(self.history)}
 
 
+class KnowsMoreThanItSays(GuessState):
+    def known(self, player: int) -> Any:
+        return {**self.information(player), "secret": self.history[:1] == ("tails",)}
+
+
 class LeaksByTheOrderOfActions(GuessState):
     def legal_actions(self) -> tuple[str, ...]:
         legal = super().legal_actions()
@@ -190,6 +195,7 @@ def test_an_unregistered_game_of_a_student_passes() -> None:
     ("state_class", "message"),
     [
         (LeaksTheCoin, "player 1 cannot tell that chance dealt"),
+        (KnowsMoreThanItSays, "holds the facts of information(0), all and no others"),
         (LeaksByTheOrderOfActions, "player 1 cannot tell that chance dealt"),
         (IsNotZeroSum, "the game is zero-sum"),
         (PaysTooMuch, "two returns from -1.0 to 1.0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from typing import Any
 
@@ -98,15 +99,15 @@ def test_several_resources_are_written_in_the_order_of_the_game() -> None:
 
 def test_a_trade() -> None:
     state = two().game.replay([OFFER, "[Accept]"])
-    assert state.inventory(0) == (7, 12)
-    assert state.inventory(1) == (13, 8)
+    assert state.held[0] == (7, 12)
+    assert state.held[1] == (13, 8)
     assert (state.gain(0), state.gain(1)) == (-3 * 5 + 2 * 15, 3 * 15 - 2 * 5)
     assert state.player == 0  # players alternate, whatever was said
 
 
 def test_the_answerer_gets_what_was_offered_when_player_1_offers() -> None:
     state = two().game.replay([OFFER, "[Deny]", OFFER, "[Offer: 4 Gold -> 1 Wood]", "[Accept]"])
-    assert (state.inventory(0), state.inventory(1)) == ((9, 14), (11, 6))
+    assert (state.held[0], state.held[1]) == ((9, 14), (11, 6))
 
 
 def test_an_offer_is_open_for_one_turn() -> None:
@@ -116,7 +117,7 @@ def test_an_offer_is_open_for_one_turn() -> None:
     assert state.legal_actions()[:2] == ("[Accept]", "[Deny]")
     countered = state.apply("[Offer: 1 Gold -> 5 Wood]")  # denies the first offer
     assert countered.information(0)["offer"]["by"] == 1
-    assert countered.apply("[Accept]").inventory(0) == (5, 11)
+    assert countered.apply("[Accept]").held[0] == (5, 11)
     assert state.apply("[Deny]").information(0)["offer"] is None
 
 
@@ -148,17 +149,16 @@ def test_listed_offers_are_few_and_depend_on_public_facts_only() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_five_resources_are_drawn_in_range_and_kept_private(seed: int) -> None:
     state = five(seed)
-    assert len(state.units) == len(state.values) == 10
-    assert all(5 <= units <= 25 for units in state.units)
+    assert all(5 <= units <= 25 for player in (0, 1) for units in state.units[player])
     for player in (0, 1):
-        values = dict(zip(GOODS["five"], state.own_values(player), strict=True))
+        values = dict(zip(GOODS["five"], state.values[player], strict=True))
         assert all(abs(value - BASE_VALUES[good]) <= BASE_VALUES[good] / 5 for good, value in values.items())
         assert all(5 <= value <= 40 for value in values.values())
         information = state.information(player)
         assert information["values"] == values
         assert [list(held.values()) for held in information["inventories"]] == [
-            list(state.inventory(0)),
-            list(state.inventory(1)),
+            list(state.held[0]),
+            list(state.held[1]),
         ]
 
 
@@ -170,8 +170,25 @@ def test_chance_nodes_are_small_and_seen_by_the_right_players() -> None:
         seen.append(state.chance_seen_by())
         state = state.apply(state.chance_outcomes()[-1][0])
     assert seen == [(0, 1)] * 10 + [(0,)] * 5 + [(1,)] * 5
-    assert state.units == (25,) * 10
-    assert state.values == (6, 12, 18, 30, 40) * 2
+    assert state.units == ((25,) * 5,) * 2
+    assert state.values == ((6, 12, 18, 30, 40),) * 2
+
+
+def test_what_is_dealt_so_far_is_known() -> None:
+    dealt = ["Player 0 has 7 Wheat", "Player 0 has 9 Wood"]
+    information = games.make("simple_negotiation", resources="five").replay(dealt).information(1)
+    assert information["inventories"] == [{"Wheat": 7, "Wood": 9}, {}]
+    assert (information["values"], information["actions"], information["turns_left"]) == ({}, [], 10)
+
+
+@pytest.mark.parametrize("resources", ["two", "five"])
+def test_a_state_can_be_pickled(resources: str) -> None:
+    """The types of its amounts are made in a function, where pickle does not look."""
+    state = five() if resources == "five" else two()
+    state = state.apply("[Offer: 1 Wood -> 2 Gold]")
+    again = pickle.loads(pickle.dumps(state))
+    assert again == state
+    assert again.information(0) == state.information(0)
 
 
 def test_there_is_always_an_offer_to_make() -> None:
@@ -182,7 +199,7 @@ def test_there_is_always_an_offer_to_make() -> None:
             if state.offer:
                 state = state.apply("[Accept]")
                 continue
-            mine, others = state.inventory(state.player), state.inventory(1 - state.player)
+            mine, others = state.held[state.player], state.held[1 - state.player]
             i = rng.choice([i for i in (0, 1) if mine[i] and others[1 - i]])
             names = GOODS["two"]
             state = state.apply(f"[Offer: {rng.choice((1, mine[i]))} {names[i]} -> {others[1 - i]} {names[1 - i]}]")
