@@ -58,8 +58,8 @@ def as_json(record: Any) -> Any:
     """A record as JSON data: NamedTuples become dicts and other tuples lists, all the way down."""
     if not isinstance(record, tuple):
         return record
-    values = [as_json(value) for value in record]
-    return dict(zip(record._fields, values, strict=True)) if hasattr(record, "_fields") else values
+    values = [as_json(value) if isinstance(value, tuple) else value for value in record]
+    return dict(zip(record._fields, values)) if hasattr(record, "_fields") else values
 
 
 TRAINING_FORFEIT = Forfeit(-1.5, +0.5)  # reference: SPIRAL's code
