@@ -32,7 +32,7 @@ from spiral_lite.rollout.sampling import draw
 from spiral_lite.rollout.slots import Shape, SlotCache
 from spiral_lite.rollout.versions import checksums, counters
 
-GRAIN = 32  # the context grows in steps of so many tokens
+GRAIN = 16  # the context is read in steps of so many tokens, and grows by them
 WINDOW = 8  # decode steps between two looks at a CUDA device
 
 
@@ -49,7 +49,7 @@ class Engine:
         model: Any,
         tokenizer: Any,
         slots: int = 64,
-        context: int = 8 * GRAIN,
+        context: int = 256,
         prefix_tokens: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
@@ -68,9 +68,9 @@ class Engine:
         self._weights: tuple[Any, ...] = ()
         self._finite = True
         self._graphs: dict[tuple[int, int, bool], Any] = {}
-        self.window, self.grain = (WINDOW, GRAIN) if self.device.type == "cuda" else (1, 8)  # grain: of what is read
+        self.window = WINDOW if self.device.type == "cuda" else 1
         self._unread: Snapshot | None = None
-        self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 4 * GRAIN)
+        self._allocate(min(_up(context, GRAIN), _up(self.longest, GRAIN)), 128)
 
     def generate(
         self, prompt_ids: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
@@ -250,6 +250,7 @@ class Engine:
             slots += [request.row] * len(path)
             positions += range(len(path))
             nodes += path
+        self._extent()  # makes room
         self.cache.fill(*torch.tensor([slots, positions, nodes], dtype=torch.long, device=self.device))
         self.state.seat([request for request, _, _ in paths], self.tokenizer.eos_token_id)
 
@@ -261,13 +262,12 @@ class Engine:
         if self._width(len(used)) == self._width(len(self._rows)):
             return
         movers, holes = [row for row in used if row >= len(used)], sorted(set(range(len(used))) - set(used))
-        length = max(self._length(row) for row in movers)
         for row, hole in zip(movers, holes, strict=True):
             request = self._rows[row]
             assert request is not None
             self._rows[hole], request.row = request, hole
         del self._rows[len(used) :]
-        self.cache.move(*torch.tensor([movers, holes], device=self.device), length)
+        self.cache.move(*torch.tensor([movers, holes], device=self.device))
         self.state.move(movers, holes)
 
     def _width(self, rows: int) -> int:
@@ -284,9 +284,9 @@ class Engine:
 
     def _extent(self) -> tuple[int, int, bool]:
         """Of the next step: rows, tokens of each, and whether all draw at temperature 1 from the whole distribution."""
-        length = _up(max(self._length(row) for row in range(len(self._rows))), self.grain)
+        length = _up(max(self._length(row) for row in range(len(self._rows))), GRAIN)
         plain = all((r.sampling.temperature, r.sampling.top_p) == (1, 1) for r in self._rows if r is not None)
-        return self._width(len(self._rows)), min(length, self.cache.context), plain
+        return self._width(len(self._rows)), self.cache.fit(len(self._rows), length), plain
 
     def _decode(self, rows: int, length: int, plain: bool) -> None:
         """One token for the first `rows` rows, which read `length` tokens each. Nothing here has a shape that depends

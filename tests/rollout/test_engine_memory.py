@@ -287,7 +287,7 @@ def test_where_not_even_one_slot_fits(small_model, tokens):
 def test_a_request_that_does_not_fit_is_refused_and_the_rest_goes_on(small_model, tokens):
     model = small_model()
     engine = Engine(model, tokens, slots=8, context=64)
-    engine.memory_limit = engine.memory(slots=5, context=256).total
+    engine.memory_limit = engine.memory(slots=5, context=240).total
     first = engine.submit(RULES, GREEDY, 0)
     engine.step()
     with pytest.raises(ValueError, match=r"the largest that fits: slots=5$"):
