@@ -95,6 +95,8 @@ class LanguageModel:
 
     def __init__(self, backend: Backend, sampling: Sampling | None = None, name: str = "model") -> None:
         self.backend, self.sampling, self.name = backend, sampling or Sampling(), name
+        tokens = functools.partial(_tokens, tokenizer=backend.tokenizer)
+        self._tokens = functools.lru_cache(maxsize=4096)(tokens)  # openings come again and again
 
     def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt."""
@@ -108,8 +110,8 @@ class LanguageModel:
 
     def _read(self, prompts: Sequence[Prompt]) -> tuple[list[str], list[list[int]]]:
         """The texts that the model reads, and their tokens."""
-        texts = [dialogue.prompt(prompt.message, self.backend.tokenizer) for prompt in prompts]
-        return texts, self.backend.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        read = [self._tokens(prompt.message) for prompt in prompts]
+        return [text for text, _ in read], [ids for _, ids in read]
 
     def _replies(
         self, texts: Sequence[str], prompt_ids: Sequence[Sequence[int]], generated: Sequence[Generated]
@@ -123,6 +125,12 @@ class LanguageModel:
             Reply(reply, text, tuple(ids), g.ids, g.logprobs, truncated=g.ids[-1] not in ends)
             for reply, text, ids, g in zip(replies, texts, prompt_ids, generated, strict=True)
         ]
+
+
+def _tokens(message: str, tokenizer: Any) -> tuple[str, list[int]]:
+    """What the model reads for a message: the text of the prompt, and its tokens."""
+    text = dialogue.prompt(message, tokenizer)
+    return text, tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 class Desk:
