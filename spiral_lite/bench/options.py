@@ -21,7 +21,7 @@ EXAMPLES = {
     ),
     "bench rollout": (
         "--model nano --games 256 --json",
-        "--model smol --dtype bfloat16 --games 64 --peer transformers vllm",
+        "--model smol-warm --dtype bfloat16 --peer transformers vllm",
         "--decode --model smol --dtype bfloat16 --batches 1 8 32",
         "--scaling --figure runs/scaling.png",
         "--contention",
@@ -119,7 +119,8 @@ def _parser(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    _add(parser, "--model", str, "nano (default), smol (SmolLM2-135M, made on first use), or a folder")
+    about = "nano (default), smol (SmolLM2-135M, made on first use), smol-warm (the same, which plays), or a folder"
+    _add(parser, "--model", str, about)
     _add(parser, "--dtype", str, "float32 (default) or bfloat16", choices=("float32", "bfloat16"), metavar="NAME")
     _add(parser, "--max-new-tokens", int, "of a reply (default 64)")
 

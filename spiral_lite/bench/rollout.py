@@ -28,7 +28,7 @@ WARM_UP = 8  # tokens a reply, in a run that does not count
 
 @dataclass(frozen=True)
 class Settings:
-    """model: nano, smol or a folder; games: how many each repeat plays, in_flight of them at a time."""
+    """model: nano, smol, smol-warm or a folder; games: how many each repeat plays, in_flight of them at a time."""
 
     model: str = "nano"
     dtype: str = "float32"
@@ -80,8 +80,9 @@ def ask(crew: Crew, name: str, job: dict[str, Any], **changes: Any) -> Result | 
 
 
 def locate(model: str) -> str:
-    """The model as `models.load` knows it; smol is made where it is missing."""
-    return str(smol.prepare()) if model == "smol" else model
+    """The model as `models.load` knows it; smol and smol-warm are made where they are missing."""
+    make = {"smol": smol.prepare, "smol-warm": smol.warm}.get(model)
+    return str(make()) if make else model
 
 
 def self_play(peer: str, model: str, dtype: str, games: int, in_flight: int, max_new_tokens: int, seed: int) -> Result:

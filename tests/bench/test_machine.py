@@ -35,9 +35,17 @@ def test_the_median_leaves_out_the_first_run():
     assert len(calls) == 4
 
 
-def test_a_model_that_is_there_is_not_made_again(tmp_path):
+@pytest.mark.parametrize("make", [smol.prepare, smol.warm])
+def test_a_model_that_is_there_is_not_made_again(tmp_path, make):
     (tmp_path / "config.json").touch()
-    assert smol.prepare(tmp_path) == tmp_path
+    assert make(tmp_path) == tmp_path
+
+
+def test_a_warm_up_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(smol, "prepare", lambda: tmp_path / "nothing")
+    with pytest.raises(ValueError, match="or give a folder: --model FOLDER"):
+        smol.warm(tmp_path / "smol-warm")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_download_that_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -337,3 +337,15 @@ def test_a_step_takes_no_more_than_the_plan_says(small_model, tokens, shared, wo
     for seed in range(64):
         engine.submit(rules + [rng.randrange(2, words) for _ in range(480 - shared)], sampling, seed)
     assert max(peak(engine.step), peak(engine.step)) <= engine.memory().working
+
+
+def test_slots_keep_their_tokens_when_they_are_packed_anew(small_model, tokens):
+    """Longer, shorter, and not for a difference that is not worth it; behind what was kept anything may lie."""
+    cache = Engine(small_model("qwen3"), tokens, slots=6, context=128).cache
+    cache.fit(6, 16)
+    written = [[x.normal_().clone() for x in layer.packed(16)] for layer in cache.layers]
+    for rows, needed, length in ((6, 48, 48), (6, 32, 48), (5, 112, 112), (5, 96, 112), (5, 16, 16), (4, 1000, 128)):
+        assert cache.fit(rows, needed) == length
+        for layer, blocks in zip(cache.layers, written, strict=True):
+            for now, before in zip(layer.packed(length), blocks, strict=True):
+                assert torch.equal(now[:rows, :, :16], before[:rows])
