@@ -1,4 +1,4 @@
-"""Games as data: `make`, `register`, `check`, and the three games that SPIRAL trains on.
+"""Games as data: `make`, `register`, `check`, and the games: three that SPIRAL trains on, others that it holds out.
 
 >>> game = make("tic_tac_toe")
 >>> state = game.initial_state().apply("[4]")
@@ -21,7 +21,10 @@ from spiral_lite.games.base import (
     Invalid,
     State,
 )
+from spiral_lite.games.connect_four import ConnectFour
 from spiral_lite.games.kuhn_poker import KuhnPoker
+from spiral_lite.games.nim import Nim
+from spiral_lite.games.pig_dice import PigDice
 from spiral_lite.games.simple_negotiation import SimpleNegotiation
 from spiral_lite.games.tic_tac_toe import TicTacToe
 
@@ -82,5 +85,5 @@ def check(game: Game, playouts: int = 100, seed: int = 0) -> None:
     run(game, playouts=playouts, seed=seed)
 
 
-for _game in (TicTacToe, KuhnPoker, SimpleNegotiation):
+for _game in (TicTacToe, KuhnPoker, SimpleNegotiation, Nim, ConnectFour, PigDice):
     register(_game)

@@ -20,6 +20,10 @@ GAMES = [
     ("kuhn_poker", {"rounds": 5, "variant": "published"}, 25),
     ("simple_negotiation", {}, 40),
     ("simple_negotiation", {"resources": "five"}, 20),
+    ("nim", {}, 100),
+    ("nim", {"piles": [1, 3, 5, 7]}, 40),
+    ("connect_four", {}, 20),
+    ("pig_dice", {}, 10),
 ]
 
 
