@@ -30,6 +30,8 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "metrics": BELOW,
     "trainer": BELOW,
     "evaluation": BELOW,
+    "opponents": BELOW,  # players that need models or OpenSpiel, and all players by name
+    "adapters": ["games", "dialogue"],  # other libraries' interfaces, but for OpenSpiel's, which is in evaluation/exact
     "show": BELOW,
     "experiments": BELOW,
     "bench": BELOW,  # measured speeds

@@ -7,7 +7,6 @@ from typing import Any
 from spiral_lite import models, players
 from spiral_lite.players import Backend, LanguageModel, Player, Sampling
 
-SCRIPTED = ("random", "perfect", "equilibrium")
 BACKENDS = ("engine", "transformers", "vllm")
 
 
@@ -31,14 +30,15 @@ def make(backend: str, model: Any, tokenizer: Any, slots: int = 64, context: int
 
 
 def load_player(name: str, sampling: Sampling | None = None, backend: str = "engine", slots: int = 64) -> Player:
-    """A scripted player ("random", "equilibrium:0.1") or a language model ("nano", a folder, a Hub id) on a backend.
+    """A player that `players.make` knows ("random", "search:4") or a language model ("nano", a folder, a Hub id) on a
+    backend. `opponents.load` knows more.
 
     Raises ValueError with what is possible if the name is no player and no model, or the backend is unknown.
     """
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
-    if name.partition(":")[0] in SCRIPTED:
-        return players.make(name)
+    if name.partition(":")[0] in players.KINDS:
+        return players.make(name, sampling)
     if backend == "vllm":
         from spiral_lite.rollout.vllm_backend import VllmBackend
 
@@ -48,5 +48,5 @@ def load_player(name: str, sampling: Sampling | None = None, backend: str = "eng
     try:
         model, tokenizer = models.load(name, dtype="bfloat16" if device() == "cuda" else "float32")
     except ValueError as error:
-        raise ValueError(f"{error}; or a scripted player: random, perfect, equilibrium[:alpha]") from error
+        raise ValueError(f"{error}; or a player: {', '.join(players.KINDS.values())}") from error
     return LanguageModel(make(backend, model, tokenizer, slots), sampling, name)

@@ -42,7 +42,7 @@ def test_an_odd_number_of_games_is_refused(n: int) -> None:
 
 
 def test_perfect_against_random() -> None:
-    found = match(TIC_TAC_TOE, players.perfect_tic_tac_toe(), players.random_player(), 200, seed=1)
+    found = match(TIC_TAC_TOE, players.perfect(), players.random_player(), 200, seed=1)
     assert found.win_rate > 0.8
     assert found.win_rate + found.draw_rate == 1
     assert found.by_seat[0].mean > found.by_seat[1].mean

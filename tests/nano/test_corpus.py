@@ -10,7 +10,7 @@ from spiral_lite import dialogue, games
 from spiral_lite.games.tic_tac_toe import LINES
 from spiral_lite.nano import corpus, problems, replies
 from spiral_lite.nano.problems import PATTERNS
-from spiral_lite.players import best_moves
+from spiral_lite.players import best_tic_tac_toe
 
 SAMPLES = list(itertools.islice(corpus.samples(0), 6000))
 
@@ -67,7 +67,7 @@ def test_careful_tic_tac_toe_is_true_and_takes_wins_and_blocks(pattern):
         assert [numbers(part) for part in seen] == [
             [i for i, mark in enumerate(state.board) if mark == wanted] for wanted in (me, other)
         ]
-        good += f"[{chosen}]" in best_moves(state.history)
+        good += f"[{chosen}]" in best_tic_tac_toe(state)
     assert good > 240  # careful play is good, not perfect
 
 
