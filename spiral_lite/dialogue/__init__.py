@@ -13,7 +13,7 @@ The rules (`games`) know nothing of text; this package renders the facts of `sta
 else (from `state.known(player)`, which holds them as a record).
 """
 
-from spiral_lite.dialogue import connect_four, nim, pig_dice  # noqa: F401  (each registers its text)
+from spiral_lite.dialogue import connect_four, liars_dice, nim, pig_dice, snake  # noqa: F401  (each registers its text)
 from spiral_lite.dialogue.observations import describes, observe
 from spiral_lite.dialogue.replies import boxed, parse
 from spiral_lite.dialogue.template import game_message, prompt, question_message
