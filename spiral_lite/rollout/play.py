@@ -43,7 +43,7 @@ class _Table:
 
     def prompt(self) -> Prompt:
         message = game_message(observe(self.state, self.state.player))
-        return Prompt(self.state, message, self.rng.getrandbits(48))
+        return Prompt(self.state, message, self.rng.getrandbits(48), self.seed)
 
     def take(self, reply: Reply, message: str) -> None:
         """Records the reply and steps the game with it."""
