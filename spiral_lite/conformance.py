@@ -36,6 +36,7 @@ def check(game: Game, playouts: int = 100, seed: int = 0) -> None:
     """Plays `playouts` random games and raises AssertionError with the first promise that `game` breaks."""
     before = _global_generators()
     check_options(game)
+    check_declared_returns(game)
     for playout in range(playouts):
         path = _play(game, random.Random(f"{seed}:{playout}"), STATE_PROMISES)
         check_secrets(path, random.Random(f"{seed}:{playout}:swap"))
@@ -51,7 +52,7 @@ def check(game: Game, playouts: int = 100, seed: int = 0) -> None:
 
 
 def check_options(game: Game) -> None:
-    """Options are JSON data that build the same game again, and the game cannot be changed."""
+    """Options are JSON data that build the same game again, and neither game nor state can be changed."""
     state = game.initial_state()
     options = json.loads(json.dumps(game.options()))
     if type(game)(**options) != game:
@@ -60,6 +61,17 @@ def check_options(game: Game) -> None:
         parameters = getattr(type(thing), "__dataclass_params__", None)
         if parameters is None or not parameters.frozen:
             raise _broken(state, f"{type(thing).__name__} is frozen", "it lacks @dataclass(frozen=True)")
+
+
+def check_declared_returns(game: Game) -> None:
+    """What the game says of its returns makes sense; `check_returns` holds every game played to it."""
+    state, least, most = game.initial_state(), game.min_return, game.max_return
+    if game.zero_sum and game.common_payoff:
+        raise _broken(state, "the game is zero-sum or pays both the same, not both", "set zero_sum = False")
+    if game.zero_sum and least != -most:
+        raise _broken(state, "in a zero-sum game min_return is -max_return", f"they are {least} and {most}")
+    if not least <= 0 <= most:
+        raise _broken(state, "0, which a game over its turn limit pays, is in the range", f"it is {least} to {most}")
 
 
 def check_player(state: State) -> None:
@@ -123,17 +135,19 @@ def check_immutability(state: State) -> None:
 
 
 def check_returns(state: State) -> None:
-    """Nothing is paid before the end; then within ±max_return, and to a sum of 0 if the game says so."""
+    """Nothing is paid before the end; then within the range, and with a sum of 0 or the same to both as declared."""
     returns = list(state.returns())
     if state.player != TERMINAL:
         if returns != [0, 0]:
             raise _broken(state, "returns() is (0, 0) before the end", f"it is {returns}")
         return
-    most = state.game.max_return
-    if len(returns) != 2 or not all(-most <= value <= most for value in returns):
-        raise _broken(state, f"two returns from {-most} to {most} (max_return)", f"they are {returns}")
+    least, most = state.game.min_return, state.game.max_return
+    if len(returns) != 2 or not all(least <= value <= most for value in returns):
+        raise _broken(state, f"two returns from {least} to {most} (min_return, max_return)", f"they are {returns}")
     if state.game.zero_sum and returns[0] + returns[1] != 0:
         raise _broken(state, "the game is zero-sum", f"the returns are {returns} (else set zero_sum = False)")
+    if state.game.common_payoff and returns[0] != returns[1]:
+        raise _broken(state, "both players get the same (common_payoff)", f"the returns are {returns}")
 
 
 def check_information(state: State) -> None:

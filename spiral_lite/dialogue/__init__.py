@@ -13,7 +13,15 @@ The rules (`games`) know nothing of text; this package renders the facts of `sta
 else (from `state.known(player)`, which holds them as a record).
 """
 
-from spiral_lite.dialogue import connect_four, liars_dice, nim, pig_dice, snake  # noqa: F401  (each registers its text)
+from spiral_lite.dialogue import (  # noqa: F401  (each registers its text)
+    connect_four,
+    liars_dice,
+    mini_hanabi,
+    nim,
+    pig_dice,
+    snake,
+    truth_and_deception,
+)
 from spiral_lite.dialogue.observations import describes, observe
 from spiral_lite.dialogue.replies import boxed, parse
 from spiral_lite.dialogue.template import game_message, prompt, question_message

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-GAME_HEAD = "You are playing a two-player zero-sum game. Make valid actions to win.\nObservation: "
+from spiral_lite.games import Game
+
+GAME_HEAD = "You are playing a two-player zero-sum game. Make valid actions to win.\nObservation: "  # SPIRAL's
+COOPERATIVE_HEAD = "You are playing a two-player cooperative game. Make valid actions to score together.\nObservation: "
+GENERAL_HEAD = "You are playing a two-player game. Make valid actions to win.\nObservation: "
 QUESTION_HEAD = "Question: "
 TAIL = "\nPlease reason step by step, and put your final answer within \\boxed{}."
 
@@ -21,9 +25,13 @@ class ChatTokenizer(Protocol):
     def apply_chat_template(self, conversation: list[dict[str, str]], **kwargs: object) -> object: ...
 
 
-def game_message(observation: str) -> str:
-    """The user message of a turn."""
-    return f"{GAME_HEAD}{observation}{TAIL}"
+def game_message(observation: str, game: Game | None = None) -> str:
+    """The user message of a turn. Its first line is SPIRAL's, except where `game` is not zero-sum."""
+    if game is None or game.zero_sum:
+        head = GAME_HEAD
+    else:
+        head = COOPERATIVE_HEAD if game.common_payoff else GENERAL_HEAD
+    return f"{head}{observation}{TAIL}"
 
 
 def question_message(question: str) -> str:

@@ -109,10 +109,14 @@ def expected_return(game: Game, policy: Policy, opponent: Policy) -> float:
 def game_value(game: Game) -> float:
     """What player 0 gets if both play perfectly: minimax, or a linear program if something is hidden.
 
+    Raises ValueError for a game that is not zero-sum: it has no such value.
+
     >>> from spiral_lite import games
     >>> round(game_value(games.make("kuhn_poker")) * 18, 6)
     -1.0
     """
+    if not game.zero_sum:
+        raise ValueError(f"{game} is not zero-sum, so it has no minimax value; ask e.g. for the nash_conv of a policy")
     root = openspiel_game(game).new_initial_state()
     from open_spiel.python.algorithms import minimax
 
@@ -232,6 +236,7 @@ def _adapters() -> tuple[Any, Any]:
         def __init__(self, game: Game) -> None:
             seen = _explore(game)
             chance = kinds.ChanceMode
+            other = kinds.Utility.IDENTICAL if game.common_payoff else kinds.Utility.GENERAL_SUM
             information = kinds.Information
             kind = kinds(
                 short_name=f"spiral_lite_{game.name}",
@@ -239,7 +244,7 @@ def _adapters() -> tuple[Any, Any]:
                 dynamics=kinds.Dynamics.SEQUENTIAL,
                 chance_mode=chance.EXPLICIT_STOCHASTIC if seen.chance_outcomes else chance.DETERMINISTIC,
                 information=information.IMPERFECT_INFORMATION if seen.hidden else information.PERFECT_INFORMATION,
-                utility=kinds.Utility.ZERO_SUM if game.zero_sum else kinds.Utility.GENERAL_SUM,
+                utility=kinds.Utility.ZERO_SUM if game.zero_sum else other,
                 reward_model=kinds.RewardModel.TERMINAL,
                 max_num_players=2,
                 min_num_players=2,
@@ -253,7 +258,7 @@ def _adapters() -> tuple[Any, Any]:
                 num_distinct_actions=seen.actions,
                 max_chance_outcomes=seen.chance_outcomes,
                 num_players=2,
-                min_utility=-game.max_return,
+                min_utility=game.min_return,
                 max_utility=game.max_return,
                 utility_sum=0.0 if game.zero_sum else None,
                 max_game_length=seen.turns,

@@ -24,11 +24,13 @@ from spiral_lite.games.base import (
 from spiral_lite.games.connect_four import ConnectFour
 from spiral_lite.games.kuhn_poker import KuhnPoker
 from spiral_lite.games.liars_dice import LiarsDice
+from spiral_lite.games.mini_hanabi import MiniHanabi
 from spiral_lite.games.nim import Nim
 from spiral_lite.games.pig_dice import PigDice
 from spiral_lite.games.simple_negotiation import SimpleNegotiation
 from spiral_lite.games.snake import Snake
 from spiral_lite.games.tic_tac_toe import TicTacToe
+from spiral_lite.games.truth_and_deception import TruthAndDeception
 
 __all__ = [
     "CHANCE",
@@ -87,5 +89,16 @@ def check(game: Game, playouts: int = 100, seed: int = 0) -> None:
     run(game, playouts=playouts, seed=seed)
 
 
-for _game in (TicTacToe, KuhnPoker, SimpleNegotiation, Nim, ConnectFour, PigDice, LiarsDice, Snake):
+for _game in (
+    TicTacToe,
+    KuhnPoker,
+    SimpleNegotiation,
+    Nim,
+    ConnectFour,
+    PigDice,
+    LiarsDice,
+    Snake,
+    TruthAndDeception,
+    MiniHanabi,
+):
     register(_game)

@@ -70,11 +70,14 @@ ZERO_SUM_FORFEIT = Forfeit(-1.5, +1.5)  # the same punishment, for those who wan
 class Game(ABC):
     """The rules, with their options as fields. Two games with equal options are equal.
 
-    A subclass sets `name` (register it with `games.register`) and `max_return`, and writes `initial_state`.
+    A subclass sets `name` (register it with `games.register`) and `max_return`, and writes `initial_state`. In a
+    cooperative game both players get the same return: it sets `zero_sum = False`, `common_payoff = True` and, where no
+    game ends below 0, `min_return`.
     """
 
     name: ClassVar[str]
     zero_sum: ClassVar[bool] = True
+    common_payoff: ClassVar[bool] = False
     max_turns: ClassVar[int] = 50  # players' actions; a longer game is a draw (0, 0)
 
     @abstractmethod
@@ -84,7 +87,12 @@ class Game(ABC):
     @property
     @abstractmethod
     def max_return(self) -> float:
-        """The most that a player can win; returns lie in [-max_return, +max_return]."""
+        """The most that a player can win; returns lie in [min_return, max_return]."""
+
+    @property
+    def min_return(self) -> float:
+        """The worst that can befall a player; in a zero-sum game what the other one wins."""
+        return -self.max_return
 
     def options(self) -> dict[str, Any]:
         """The fields, ready for JSON: `games.make(game.name, **game.options()) == game`."""
@@ -92,7 +100,11 @@ class Game(ABC):
 
     def loss_forfeit(self) -> Forfeit:
         """In evaluation an invalid move is the worst loss that the game knows."""
-        return Forfeit(-self.max_return, +self.max_return)
+        return self.forfeit(Forfeit(self.min_return, self.max_return))
+
+    def forfeit(self, rule: Forfeit) -> Forfeit:
+        """What an invalid move pays here by this rule: in a cooperative game both get what the offender gets."""
+        return Forfeit(rule.offender, rule.offender) if self.common_payoff else rule
 
     def replay(self, history: tuple[str, ...] | list[str]) -> State:
         """The state after `history` (actions and chance outcomes in order). Raises ValueError at the first bad one."""

@@ -42,7 +42,7 @@ def samples(seed: int) -> Iterator[Sample]:
         else:
             state = position(_game(kind, rng), rng)
             style = _style(rng, problems.PATTERNS)
-            yield Sample(kind, style, game_message(observe(state, state.player)), reply(state, style, rng))
+            yield Sample(kind, style, game_message(observe(state, state.player), state.game), reply(state, style, rng))
 
 
 def reply(state: State, style: str, rng: random.Random) -> str:

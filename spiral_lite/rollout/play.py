@@ -42,7 +42,7 @@ class _Table:
         return self.seats[self.state.player]
 
     def prompt(self) -> Prompt:
-        message = game_message(observe(self.state, self.state.player))
+        message = game_message(observe(self.state, self.state.player), self.state.game)
         return Prompt(self.state, message, self.rng.getrandbits(48), self.seed)
 
     def take(self, reply: Reply, message: str) -> None:
@@ -78,7 +78,8 @@ class _Table:
         game = self.state.game
         returns = self.state.returns() if self.ended == "rules" else (0.0, 0.0)
         if self.forfeited_by is not None:
-            returns = (forfeit or game.loss_forfeit()).returns(self.forfeited_by)
+            rule = game.forfeit(forfeit) if forfeit else game.loss_forfeit()
+            returns = rule.returns(self.forfeited_by)
         return Episode(
             game=game.name,
             options=game.options(),
@@ -105,7 +106,8 @@ def play(
     """Plays `n` games, or whole games until there are at least `turns` turns; episodes are in the order of their start.
 
     Game i is games[i % len(games)], seated by seats[i % len(seats)]. `in_flight` games run at a time. An invalid reply
-    ends a game with `forfeit` (None: as the worst loss, the rule of evaluation); a game over its turn limit is a draw.
+    ends a game with `forfeit` (None: as the worst loss, the rule of evaluation), for both players alike if the game is
+    cooperative; a game over its turn limit is a draw.
     Raises ValueError if neither or both of `n` and `turns` are given.
     """
     if (n > 0) == (turns > 0):

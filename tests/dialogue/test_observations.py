@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from spiral_lite import dialogue, games
 from spiral_lite.games import CHANCE, State
+from spiral_lite.games.tic_tac_toe import TicTacToe
 
 
 def test_kuhn_shows_the_history_and_the_own_card() -> None:
@@ -103,3 +104,22 @@ def test_the_prompt_is_spirals() -> None:
         "Please reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n<|im_start|>assistant\n"
     )
     assert dialogue.question_message("1 + 1?").startswith("Question: 1 + 1?\nPlease reason")
+
+
+def test_the_first_line_says_what_kind_of_game_it_is() -> None:
+    """Nothing but the first line differs, and for a zero-sum game nothing at all."""
+
+    class General(TicTacToe):
+        zero_sum: ClassVar[bool] = False
+
+    class Cooperative(General):
+        common_payoff: ClassVar[bool] = True
+
+    zero_sum = dialogue.game_message("OBSERVATION")
+    assert dialogue.game_message("OBSERVATION", TicTacToe()) == zero_sum
+    general, cooperative = (dialogue.game_message("OBSERVATION", kind()) for kind in (General, Cooperative))
+    assert general == zero_sum.replace("two-player zero-sum", "two-player")
+    assert cooperative.splitlines()[0] == (
+        "You are playing a two-player cooperative game. Make valid actions to score together."
+    )
+    assert cooperative.splitlines()[1:] == zero_sum.splitlines()[1:]

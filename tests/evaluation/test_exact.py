@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from spiral_lite import games
 from spiral_lite.evaluation import exact
-from spiral_lite.games import State
+from spiral_lite.games import TERMINAL, Game, State
 
 pyspiel = pytest.importorskip("pyspiel")
 
@@ -36,6 +36,48 @@ def test_values() -> None:
     assert exact.game_value(KUHN) == pytest.approx(-1 / 18)
     assert exact.game_value(PUBLISHED) == pytest.approx(0)
     assert exact.game_value(games.make("tic_tac_toe")) == 0
+
+
+@dataclass(frozen=True)
+class Meet(Game):
+    """Both go to the same place or get nothing; the first says where it goes."""
+
+    name: ClassVar[str] = "meet"
+    zero_sum: ClassVar[bool] = False
+    common_payoff: ClassVar[bool] = True
+    max_return = 1.0
+    min_return = 0.0
+
+    def initial_state(self) -> State:
+        return MeetState(self)
+
+
+@dataclass(frozen=True)
+class MeetState(State):
+    @property
+    def player(self) -> int:
+        return (0, 1, TERMINAL)[len(self.history)]
+
+    def legal_actions(self) -> tuple[str, ...]:
+        return () if self.player == TERMINAL else ("[park]", "[pier]")
+
+    def returns(self) -> tuple[float, float]:
+        return (1.0, 1.0) if self.player == TERMINAL and len(set(self.history)) == 1 else (0.0, 0.0)
+
+    def information(self, player: int) -> dict[str, Any]:
+        return {"you": player, "actions": list(self.history), "legal": list(self.legal_actions())}
+
+    def _next(self, action: str) -> State:
+        return MeetState(self.game, (*self.history, action))
+
+
+def test_a_cooperative_game_has_a_nash_conv_and_no_minimax_value() -> None:
+    games.check(Meet())
+    kind, found = exact.openspiel_game(Meet()).get_type(), exact.exploitability(Meet(), exact.uniform)
+    assert kind.utility == pyspiel.GameType.Utility.IDENTICAL
+    assert (found.values, found.gains) == (pytest.approx((0.5, 0.5)), pytest.approx((0.0, 0.5)))
+    with pytest.raises(ValueError, match="is not zero-sum, so it has no minimax value"):
+        exact.game_value(Meet())
 
 
 def test_a_match_of_two_rounds_is_fair() -> None:

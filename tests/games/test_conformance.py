@@ -76,6 +76,34 @@ class GuessState(State):
         return type(self)(self.game, (*self.history, action))
 
 
+@dataclass(frozen=True)
+class Together(Guess):
+    """The same as a cooperative game: both win if the guess is right."""
+
+    zero_sum: ClassVar[bool] = False
+    common_payoff: ClassVar[bool] = True
+
+    @property
+    def min_return(self) -> float:
+        return 0.0
+
+
+class TogetherState(GuessState):
+    def returns(self) -> tuple[float, float]:
+        right = self.player == TERMINAL and self.history[2] == f"[{self.history[0]}]"
+        return (1.0, 1.0) if right else (0.0, 0.0)
+
+
+class PaysOneMore(TogetherState):
+    def returns(self) -> tuple[float, float]:
+        return (0.5, 1.0) if self.player == TERMINAL else (0.0, 0.0)
+
+
+class PaysBelowZero(TogetherState):
+    def returns(self) -> tuple[float, float]:
+        return (-1.0, -1.0) if self.player == TERMINAL else (0.0, 0.0)
+
+
 class LeaksTheCoin(GuessState):
     def information(self, player: int) -> dict[str, Any]:
         return {**super().information(player), "known": list(self.history)}
@@ -186,13 +214,49 @@ class NeverEnds(GuessState):
         return {"you": player, "legal": list(self.legal_actions())}
 
 
-def student_game(state_class: type[State]) -> Game:
-    broken = type(state_class.__name__, (Guess,), {"state_class": state_class})
+def student_game(state_class: type[State], kind: type[Game] = Guess, **declared: Any) -> Game:
+    broken = type(state_class.__name__, (kind,), {"state_class": state_class, **declared})
     return broken()
 
 
 def test_an_unregistered_game_of_a_student_passes() -> None:
     games.check(student_game(GuessState))
+    games.check(student_game(TogetherState, Together))
+
+
+@pytest.mark.parametrize(
+    ("state_class", "message"),
+    [
+        (PaysOneMore, "promised: both players get the same (common_payoff)\n  happened: the returns are [0.5, 1.0]"),
+        (PaysBelowZero, "two returns from 0.0 to 1.0"),
+    ],
+)
+def test_broken_cooperative_games_are_caught(state_class: type[State], message: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        games.check(student_game(state_class, Together))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"zero_sum": True}, "zero-sum or pays both the same, not both"),
+        ({"zero_sum": True, "common_payoff": False}, "in a zero-sum game min_return is -max_return"),
+        ({"min_return": 0.5}, "0, which a game over its turn limit pays, is in the range"),
+    ],
+)
+def test_declarations_that_cannot_be_are_caught(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        games.check(student_game(TogetherState, Together, **declared))
+    assert message in str(caught.value)
+
+
+def test_an_invalid_move_in_a_cooperative_game_hurts_both() -> None:
+    together, guess = student_game(TogetherState, Together), student_game(GuessState)
+    assert together.loss_forfeit().returns(1) == (0.0, 0.0)
+    assert together.forfeit(games.TRAINING_FORFEIT).returns(1) == (-1.5, -1.5)
+    assert guess.loss_forfeit().returns(1) == (1.0, -1.0)
+    assert guess.forfeit(games.TRAINING_FORFEIT).returns(1) == (0.5, -1.5)
 
 
 @pytest.mark.parametrize(

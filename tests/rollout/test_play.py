@@ -79,7 +79,7 @@ def test_a_prompt_is_what_its_player_may_see() -> None:
     player = Recorder()
     play(KUHN, (player, player), 5)
     for prompt in (prompt for batch in player.batches for prompt in batch):
-        assert prompt.message == game_message(observe(prompt.state, prompt.state.player))
+        assert prompt.message == game_message(observe(prompt.state, prompt.state.player), prompt.state.game)
 
 
 def test_turns_are_complete() -> None:
@@ -124,6 +124,15 @@ def test_an_invalid_reply_ends_the_game(
         assert last.invalid is not None
         assert "no \\boxed{...} in the reply" in last.invalid
         assert game.replay(episode.history).player == 1, "the invalid reply is not in the history"
+
+
+def test_in_a_cooperative_game_both_pay_for_an_invalid_reply_and_both_are_told_that_it_is_one() -> None:
+    hanabi, player = games.make("mini_hanabi"), Recorder(words="?")
+    assert play(hanabi, (RANDOM[0], player), 1)[0].returns == (-1.5, -1.5)
+    assert play(hanabi, (RANDOM[0], player), 1, forfeit=None)[0].returns == (0.0, 0.0)
+    for prompt in (prompt for batch in player.batches for prompt in batch):
+        assert "cooperative game" in prompt.message
+        assert "zero-sum" not in prompt.message
 
 
 def test_the_rule_of_training_is_the_default() -> None:
