@@ -61,7 +61,15 @@ def uniform(state: State) -> dict[str, float]:
 
 def openspiel_game(game: Game) -> Any:
     """`game` as a pyspiel.Game. Raises ValueError if it has more than LARGEST positions."""
-    return _adapters()[0](game)
+    return _adapters()[0](game, _explore(game))
+
+
+def openspiel_state(state: State) -> Any:
+    """`state` as a pyspiel.State, of a game of any size: for a search, which looks at a part of it. What
+    `openspiel_game` counts in the whole game (most actions, longest game) is only bounded here."""
+    found = _adapters()[0](state.game, ANY_SIZE).new_initial_state()
+    found.kept = _Kept(state)
+    return found
 
 
 def openspiel_policy(game: Game, policy: Policy) -> Any:
@@ -163,11 +171,14 @@ class _Explored:
     """What a walk over a whole game finds."""
 
     sets: dict[str, State]  # information key -> the first state of the set
-    hidden: bool = False  # does chance deal something that a player does not see?
+    hidden: bool = False  # does chance deal, or a player do, something that the other does not see?
     recall: bool = True  # does each player's information tell all that he knew and did before?
     actions: int = 1  # most legal actions
     chance_outcomes: int = 0  # most outcomes of a chance node
     turns: int = 0  # most actions and outcomes in one game
+
+
+ANY_SIZE = _Explored({}, hidden=True, actions=LARGEST, chance_outcomes=LARGEST, turns=LARGEST)  # of no game
 
 
 @functools.lru_cache(maxsize=32)
@@ -177,10 +188,12 @@ def _explore(game: Game) -> _Explored:
     A player's past is the sequence of (what he knew, what he did); `recall` if his information always tells it.
     """
     found, pasts_at, past_of = _Explored({}), {}, {}  # type: tuple[_Explored, dict[Any, Any], dict[str, Any]]
+    other_at: dict[str, str] = {}  # what the other knows, by what the player to move knows: one thing if all is open
     waiting: list[tuple[State, Any, tuple[str, ...]]] = [(game.initial_state(), ((), ()), ())]
     while waiting:
         state, pasts, deals = waiting.pop()
-        position = (information_key(state, 0), information_key(state, 1), deals)
+        keys = (information_key(state, 0), information_key(state, 1))
+        position = (*keys, state.player, deals)  # with whose move it is: what they know need not tell
         if position in pasts_at:
             found.recall &= pasts_at[position] == pasts
             continue
@@ -195,8 +208,9 @@ def _explore(game: Game) -> _Explored:
             waiting += [(state.apply(outcome), pasts, (*deals, outcome)) for outcome in reversed(outcomes)]
         elif state.player != TERMINAL:
             player, legal = state.player, state.legal_actions()
-            key = information_key(state)
+            key = keys[player]
             found.sets.setdefault(key, state)
+            found.hidden |= other_at.setdefault(key, keys[1 - player]) != keys[1 - player]
             found.recall &= past_of.setdefault(key, pasts[player]) == pasts[player]
             found.actions = max(found.actions, len(legal))
             for action in reversed(legal):
@@ -233,8 +247,7 @@ def _adapters() -> tuple[Any, Any]:
     kinds = pyspiel.GameType
 
     class OpenSpielGame(pyspiel.Game):
-        def __init__(self, game: Game) -> None:
-            seen = _explore(game)
+        def __init__(self, game: Game, seen: _Explored) -> None:
             chance = kinds.ChanceMode
             other = kinds.Utility.IDENTICAL if game.common_payoff else kinds.Utility.GENERAL_SUM
             information = kinds.Information
