@@ -1,4 +1,4 @@
-"""The command line, `spiral-lite`: play, train, evaluate, exploitability, pretrain, bench. As in Python."""
+"""The command line, `spiral-lite`: play, train, evaluate, rate, exploitability, pretrain, bench. As in Python."""
 
 from __future__ import annotations
 
@@ -135,6 +135,19 @@ def _evaluate(options: argparse.Namespace) -> Result:
     return match(_game(options), player, opponent, options.games, options.seed).to_dict()
 
 
+def _rate(options: argparse.Namespace) -> Result | str:
+    from spiral_lite.evaluation.ratings import round_robin
+    from spiral_lite.rollout.backends import load_player
+
+    _at_least(options, games=2)
+    if len(set(options.players)) < len(options.players):
+        raise ValueError(f"--players {' '.join(options.players)}: each of them once, e.g. --players random nano")
+    sampling = _sampling(options)
+    players = [load_player(name, sampling, options.backend) for name in options.players]
+    found = round_robin(_game(options), players, options.games, options.seed)
+    return found.to_dict() if options.json else str(found)
+
+
 def _exploitability(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.exploitability import exploitability
     from spiral_lite.rollout.backends import load_player
@@ -193,8 +206,10 @@ def _at_least(options: argparse.Namespace, **least: int) -> None:
             raise ValueError(f"--{name} {getattr(options, name)}: at least {value}, e.g. --{name} {max(100, value)}")
 
 
-def _readable(result: Result) -> str:
-    """The result for people: one line an entry, numbers rounded."""
+def _readable(result: Result | str) -> str:
+    """The result for people: one line an entry, numbers rounded; a text is readable as it is."""
+    if isinstance(result, str):
+        return result
 
     def show(value: Any) -> str:
         if isinstance(value, float):
@@ -222,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_play(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_rate(commands)
     _add_exploitability(commands)
     _add_pretrain(commands)
     add_bench(commands)
@@ -229,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], Result], about: str, *examples: str
+    commands: Any, name: str, run: Callable[[argparse.Namespace], Result | str], about: str, *examples: str
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -327,6 +343,28 @@ def _add_evaluate(commands: Any) -> None:
     _add_game(command, None)
     command.add_argument("--opponent", default="random", help="random, perfect, equilibrium[:alpha], or a model")
     command.add_argument("--games", type=int, default=400, help="an even number (default 400)")
+    _add_sampling(command)
+
+
+def _add_rate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "rate",
+        _rate,
+        "Play every player against every other over both seats: Elo ratings with intervals, and a cross-table.",
+        "rate --game kuhn_poker --players random equilibrium nano --games 200 --seed 1 --json",
+        "rate --game tic_tac_toe --players random perfect nano runs/a",
+        "rate --game kuhn_poker --option rounds=5 --players random equilibrium equilibrium:0 nano",
+    )
+    _add_game(command, None)
+    command.add_argument(
+        "--players",
+        nargs="+",
+        required=True,
+        metavar="PLAYER",
+        help="two or more: random, perfect, equilibrium[:alpha], or a model: nano, a folder, a Hub id",
+    )
+    command.add_argument("--games", type=int, default=200, help="of each pairing, an even number (default 200)")
     _add_sampling(command)
 
 

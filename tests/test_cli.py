@@ -45,10 +45,24 @@ def test_train_then_evaluate_then_exploitability(capsys, tmp_path):
     assert (out / "model.safetensors").exists()
     evaluated = run(capsys, f"evaluate --model {out} --game kuhn_poker --opponent random --games 40 --seed 1 --json")
     assert {"mean_return", "ci95", "win_rate", "invalid_rate"} <= set(evaluated)
+    assert sum(evaluated["outcomes"].values()) == 40
     exploited = run(capsys, f"exploitability --model {out} --samples 4 --seed 1 --json")
     assert len(exploited["policy"]) == 12
     assert 0 <= exploited["ci95"][0] <= exploited["nash_conv"] <= exploited["ci95"][1]
     assert "holds a run; add --resume" in refused(capsys, f"train --games kuhn_poker --out {out}")
+
+
+def test_rate(capsys):
+    line = "rate --game kuhn_poker --players random equilibrium nano --games 20 --seed 1"
+    result = run(capsys, f"{line} --json")
+    assert {row["player"] for row in result["ratings"]} == {"random", "equilibrium(alpha=0.2)", "nano"}
+    assert sum(row["elo"] for row in result["ratings"]) == pytest.approx(0, abs=1e-6)
+    assert [row["games"] for row in result["ratings"]] == [40] * 3
+    assert result["cross_table"]["games"] == [[0, 20, 20], [20, 0, 20], [20, 20, 0]]
+    assert main(line.split()) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("kuhn_poker (rounds=1, variant=textbook): 20 games a pairing")
+    assert "mean return of the row against the column" in text
 
 
 def test_the_same_seed_gives_the_same_result(capsys):
@@ -69,7 +83,7 @@ def test_pretrain_makes_a_model_and_its_card(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("play --game chess --players random random", "unknown game 'chess'; known: kuhn_poker"),
+        ("play --game chess --players random random", "unknown game 'chess'; known:"),
         ("play --game kuhn_poker --players random gambler", "no model at 'gambler'"),
         ("play --game kuhn_poker --players random random --games 0", "--games 0: at least 1"),
         ("play --game kuhn_poker --option rounds --players random random", "not name=value"),
@@ -79,6 +93,9 @@ def test_pretrain_makes_a_model_and_its_card(capsys, tmp_path):
         ("play --game tic_tac_toe --players random equilibrium", "cannot play tic_tac_toe"),
         ("play --game kuhn_poker --players random random --temperature -1", "temperature=-1.0"),
         ("evaluate --model nano --game kuhn_poker --games 3", "n=3"),
+        ("rate --game kuhn_poker --players random random", "--players random random: each of them once"),
+        ("rate --game kuhn_poker --players random", "two or more players"),
+        ("rate --game kuhn_poker --players random equilibrium --games 3", "n=3"),
         ("exploitability --model nano --game tic_tac_toe", "play matches instead"),
         ("train --games kuhn_poker --learning-rate -1 --out {tmp}/x", "learning_rate=-1.0: it must be positive"),
         ("train --games kuhn_poker --resume --out {tmp}/nothing", "no checkpoint in"),
@@ -103,7 +120,7 @@ def test_a_resumed_run_must_have_its_settings(capsys, tmp_path):
     assert "'seed': 3" in message
 
 
-@pytest.mark.parametrize("command", ["", "play", "train", "evaluate", "exploitability", "pretrain"])
+@pytest.mark.parametrize("command", ["", "play", "train", "evaluate", "rate", "exploitability", "pretrain"])
 def test_help_has_examples(capsys, command):
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])

@@ -29,6 +29,7 @@ class _Table:
     state: State
     seats: tuple[Player, Player]
     rng: random.Random
+    reply_rng: random.Random  # the same one, unless other tables have the same deals
     turns: list[Turn] = field(default_factory=list)
     ended: str = ""
     forfeited_by: int | None = None
@@ -43,7 +44,7 @@ class _Table:
 
     def prompt(self) -> Prompt:
         message = game_message(observe(self.state, self.state.player), self.state.game)
-        return Prompt(self.state, message, self.rng.getrandbits(48), self.seed)
+        return Prompt(self.state, message, self.reply_rng.getrandbits(48), self.seed)
 
     def take(self, reply: Reply, message: str) -> None:
         """Records the reply and steps the game with it."""
@@ -102,12 +103,14 @@ def play(
     forfeit: Forfeit | None = TRAINING_FORFEIT,
     in_flight: int = DEFAULT_IN_FLIGHT,
     policy_version: int = 0,
+    same_deals: bool = False,
 ) -> list[Episode]:
     """Plays `n` games, or whole games until there are at least `turns` turns; episodes are in the order of their start.
 
     Game i is games[i % len(games)], seated by seats[i % len(seats)]. `in_flight` games run at a time. An invalid reply
     ends a game with `forfeit` (None: as the worst loss, the rule of evaluation), for both players alike if the game is
-    cooperative; a game over its turn limit is a draw.
+    cooperative; a game over its turn limit is a draw. `same_deals`: the games of one round through `seats` get the same
+    cards and dice (duplicate, as in bridge), and replies of their own.
     Raises ValueError if neither or both of `n` and `turns` are given.
     """
     if (n > 0) == (turns > 0):
@@ -120,15 +123,9 @@ def play(
     with _Desks() as desks:
         while True:
             wanted = n - begun if n else _games_wanted(turns, live, finished, in_flight)
-            fresh = []
-            for _ in range(min(wanted, in_flight - len(live))):
-                game_seed = random.Random(f"{seed}/{begun}").getrandbits(48)
-                state = games[begun % len(games)].initial_state()
-                seating = seatings[begun % len(seatings)]
-                table = _Table(begun, game_seed, state, (seating[0], seating[1]), random.Random(game_seed))
-                table.settle_chance()
-                fresh.append(table)
-                begun += 1
+            indices = range(begun, begun + max(0, min(wanted, in_flight - len(live))))
+            fresh = [_begin(index, games, seatings, seed, same_deals) for index in indices]
+            begun += len(fresh)
             live += fresh
             desks.ask(fresh)
             if not live:
@@ -139,6 +136,21 @@ def play(
             live = [table for table in live if not table.ended]
     finished.sort(key=lambda table: table.index)
     return [table.episode(forfeit, policy_version) for table in finished]
+
+
+def _begin(
+    index: int, games: Sequence[Game], seatings: Sequence[tuple[Player, Player]], seed: int, same_deals: bool
+) -> _Table:
+    """Game number `index`, dealt."""
+    game_seed = random.Random(f"{seed}/{index // len(seatings) if same_deals else index}").getrandbits(48)
+    rng = random.Random(game_seed)
+    reply_rng = random.Random(f"{seed}/{index}/replies") if same_deals else rng
+    seating = seatings[index % len(seatings)]
+    table = _Table(
+        index, game_seed, games[index % len(games)].initial_state(), (seating[0], seating[1]), rng, reply_rng
+    )
+    table.settle_chance()
+    return table
 
 
 def _games_wanted(turns: int, live: list[_Table], finished: list[_Table], in_flight: int) -> int:

@@ -183,3 +183,15 @@ def test_the_actions_of_the_turns_are_the_history_without_chance() -> None:
             actions += [] if state.player == CHANCE else [(state.player, action)]
             state = state.apply(action)
         assert actions == [(turn.role, turn.action) for turn in episode.turns]
+
+
+def test_the_same_deals_go_round_the_seats_with_other_replies() -> None:
+    """Dice too: a chance node in mid-game has the same outcome, whatever was replied."""
+    a, b = Recorder("a"), Recorder("b")
+    episodes = play(KUHN, [(a, b), (b, a), (a, a)], 12, 5, same_deals=True)
+    for begun in range(0, 12, 3):
+        rounds = [[action for action in episode.history if action in "JQK"] for episode in episodes[begun : begun + 3]]
+        assert rounds[0] == rounds[1] == rounds[2]
+    assert len({episode.history[:2] for episode in episodes}) > 1
+    assert any(episodes[i].history != episodes[i + 1].history for i in range(0, 12, 3)), "replies are drawn anew"
+    assert play(KUHN, [(a, b), (b, a), (a, a)], 12, 5, same_deals=True, in_flight=1) == episodes
