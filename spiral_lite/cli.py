@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spiral_lite import environment
 from spiral_lite.bench.options import add_bench
+
+from spiral_lite import environment
 
 Result = dict[str, Any]
 SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
@@ -37,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _play(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.intervals import finite, mean_interval
+    from spiral_lite.opponents import load as load_player
     from spiral_lite.rollout import play, write_jsonl
-    from spiral_lite.rollout.backends import load_player
     from spiral_lite.show.replay import storyboard
 
     _at_least(options, games=1)
@@ -68,10 +69,11 @@ def _play(options: argparse.Namespace) -> Result:
 
 
 def _train(options: argparse.Namespace) -> Result:
-    from spiral_lite import games, models
     from spiral_lite.metrics import read_metrics
     from spiral_lite.show.progress import print_progress
     from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
+
+    from spiral_lite import games, models
 
     played = [games.make(name) for name in options.games]
     checkpoint = str(last_checkpoint(options.out)) if options.resume else None
@@ -127,7 +129,7 @@ def _settle_run(options: argparse.Namespace, changes: Result) -> None:
 
 def _evaluate(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.matches import match
-    from spiral_lite.rollout.backends import load_player
+    from spiral_lite.opponents import load as load_player
 
     _at_least(options, games=2)
     sampling = _sampling(options)
@@ -137,7 +139,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 def _rate(options: argparse.Namespace) -> Result | str:
     from spiral_lite.evaluation.ratings import round_robin
-    from spiral_lite.rollout.backends import load_player
+    from spiral_lite.opponents import load as load_player
 
     _at_least(options, games=2)
     if len(set(options.players)) < len(options.players):
@@ -150,7 +152,7 @@ def _rate(options: argparse.Namespace) -> Result | str:
 
 def _exploitability(options: argparse.Namespace) -> Result:
     from spiral_lite.evaluation.exploitability import exploitability
-    from spiral_lite.rollout.backends import load_player
+    from spiral_lite.opponents import load as load_player
 
     _at_least(options, samples=1)
     player = load_player(options.model, _sampling(options), options.backend)
@@ -160,10 +162,11 @@ def _exploitability(options: argparse.Namespace) -> Result:
 def _pretrain(options: argparse.Namespace) -> Result:
     from dataclasses import replace
 
-    from spiral_lite import models
     from spiral_lite.evaluation import card
     from spiral_lite.nano import pretrain
     from spiral_lite.rollout.transformers_backend import TransformersBackend
+
+    from spiral_lite import models
 
     _at_least(options, turns=1, problems=1)
     if not options.card_only:
@@ -294,7 +297,8 @@ def _add_play(commands: Any) -> None:
         nargs=2,
         required=True,
         metavar=("FIRST", "SECOND"),
-        help="random, perfect, equilibrium[:alpha], or a model: nano, a folder, a Hub id",
+        help="random, perfect, equilibrium[:alpha], search:4, mcts:100, negotiator, pool:RUN, openai:MODEL, or a "
+        "model: nano, a folder, a Hub id",
     )
     command.add_argument("--games", type=int, default=100, help="how many (default 100)")
     command.add_argument("--show", type=int, default=0, metavar="N", help="print the first N games turn by turn")
@@ -341,7 +345,7 @@ def _add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--model", default="nano", help="nano, a folder, a run, or a Hub id (default nano)")
     _add_game(command, None)
-    command.add_argument("--opponent", default="random", help="random, perfect, equilibrium[:alpha], or a model")
+    command.add_argument("--opponent", default="random", help="as in play: random, search:4, nano ...")
     command.add_argument("--games", type=int, default=400, help="an even number (default 400)")
     _add_sampling(command)
 
