@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spiral_lite.bench.options import add_bench
-
 from spiral_lite import environment
+from spiral_lite.bench.options import add_bench
 
 Result = dict[str, Any]
 SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
@@ -69,11 +68,10 @@ def _play(options: argparse.Namespace) -> Result:
 
 
 def _train(options: argparse.Namespace) -> Result:
+    from spiral_lite import games, models
     from spiral_lite.metrics import read_metrics
     from spiral_lite.show.progress import print_progress
     from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
-
-    from spiral_lite import games, models
 
     played = [games.make(name) for name in options.games]
     checkpoint = str(last_checkpoint(options.out)) if options.resume else None
@@ -162,11 +160,10 @@ def _exploitability(options: argparse.Namespace) -> Result:
 def _pretrain(options: argparse.Namespace) -> Result:
     from dataclasses import replace
 
+    from spiral_lite import models
     from spiral_lite.evaluation import card
     from spiral_lite.nano import pretrain
     from spiral_lite.rollout.transformers_backend import TransformersBackend
-
-    from spiral_lite import models
 
     _at_least(options, turns=1, problems=1)
     if not options.card_only:
