@@ -187,11 +187,13 @@ class Engine:
     # Prompts
 
     def _admit(self) -> None:
-        """Reads the prompts of waiting turns into free rows, many at a time: one alone would cost a pass over all
-        weights, so while others are being written it waits until an eighth of the rows can be filled."""
+        """Reads the prompts of waiting turns into free rows, many at a time. A pass over them takes about as long as a
+        decode step, in which `busy` rows would each have written a token: it is worth it when the waiting turns have
+        lost as much. Where rows end in turn, after some twenty tokens, that is when a quarter as many wait."""
         while self._waiting:
-            free = self.slots - sum(request is not None for request in self._rows)
-            if min(free, len(self._waiting)) < (max(1, self.slots // 8) if any(self._rows) else 1):
+            busy = sum(request is not None for request in self._rows)
+            free = self.slots - busy
+            if min(free, len(self._waiting)) < max(1, busy // 4):
                 return
             paths: list[tuple[Request, list[int], int]] = []
             news = 0
