@@ -17,7 +17,7 @@ def test_names() -> None:
 
 
 def test_unknown_game_and_option() -> None:
-    with pytest.raises(ValueError, match="known: .*kuhn_poker"):
+    with pytest.raises(ValueError, match=r"known: .*kuhn_poker"):
         games.make("chess")
     with pytest.raises(ValueError, match="it has: rounds, variant"):
         games.make("kuhn_poker", cards=4)
