@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spiral_lite import dialogue, games
-from spiral_lite.nano import problems
+from spiral_lite.nano import held_out, problems
 from spiral_lite.nano.pretrain import PretrainConfig
 from spiral_lite.players import Backend, LanguageModel, Sampling
 from spiral_lite.rollout import play
@@ -28,6 +28,7 @@ CARD_GAMES = (
     games.make("kuhn_poker", rounds=5),
     games.make("kuhn_poker", variant="published", rounds=5),
     games.make("simple_negotiation", resources="five"),
+    *(games.make(name) for name in held_out.CAREFUL),
 )
 
 

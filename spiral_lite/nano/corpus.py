@@ -15,10 +15,18 @@ from dataclasses import dataclass
 from spiral_lite import games
 from spiral_lite.dialogue import game_message, observe, parse, question_message
 from spiral_lite.games import CHANCE, TERMINAL, Game, Invalid, State
-from spiral_lite.nano import problems, replies
+from spiral_lite.nano import held_out, problems, replies
 
 CARELESS_SHARE = 0.5
-SHARES = {"tic_tac_toe": 0.34, "kuhn_poker": 0.14, "simple_negotiation": 0.12, "problem": 0.40}
+HELD_OUT_SHARE = 0.02  # of each game that is only measured, never trained on
+_REST = 1 - HELD_OUT_SHARE * len(held_out.CAREFUL)
+SHARES = {
+    "tic_tac_toe": 0.34 * _REST,
+    "kuhn_poker": 0.14 * _REST,
+    "simple_negotiation": 0.12 * _REST,
+    "problem": 0.40 * _REST,
+    **dict.fromkeys(held_out.CAREFUL, HELD_OUT_SHARE),
+}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Pretraining of the nano base model: next-token prediction of replies, on a corpus made as it goes.
 
-Only the reply is learnt (the prompt is given, as it will be in play). A sample is about 50 tokens. Read `corpus.py` and
+Only the reply is learnt (the prompt is given, as it will be in play). A sample is about 60 tokens. Read `corpus.py` and
 `tokenizer.py` before this, `evaluation/card.py` after.
 
     spiral-lite pretrain --out runs/nano
@@ -29,7 +29,7 @@ PARTS = 4  # of a batch, by length
 class PretrainConfig:
     """Everything that decides the weights."""
 
-    steps: int = 3600
+    steps: int = 4200
     batch_size: int = 128  # samples
     learning_rate: float = 2e-3  # at its highest; linear warm-up, then cosine to a tenth
     warmup_steps: int = 100

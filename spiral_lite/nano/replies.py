@@ -3,7 +3,7 @@ r"""How the nano corpus answers a position: careful replies in three patterns, a
 A careful reply computes what it says (which lines are open, what a call is worth) and then moves on it; a careless one
 names a random legal move. Nothing but the reasoning itself marks which is better. Careful Kuhn replies are sensible but
 no equilibrium (`KUHN_BETS`), so that self-play has both to learn: to reason, and how to mix.
-Read `problems.py` for the same patterns on problems, `corpus.py` after this.
+Read `problems.py` for the same patterns on problems, `held_out.py` after this.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from spiral_lite.games import State
 from spiral_lite.games.kuhn_poker import CARDS
 from spiral_lite.games.kuhn_poker import LEGAL as KUHN_LEGAL
 from spiral_lite.games.tic_tac_toe import EMPTY, LINES, MARKS
+from spiral_lite.nano import held_out
 from spiral_lite.nano.problems import OPENINGS
 
 CELL_WORTH = (3, 2, 3, 2, 4, 2, 3, 2, 3)  # lines through each cell of tic-tac-toe
@@ -38,7 +39,7 @@ def careful(state: State, pattern: str, rng: random.Random) -> str:
 
 def careless(state: State, rng: random.Random) -> str:
     """A random legal move after two words."""
-    return f"{OPENINGS['careless']} \\boxed{{{rng.choice(state.legal_actions())}}}."
+    return f"{OPENINGS['careless']} \\boxed{{{held_out.short(rng.choice(state.legal_actions()))}}}."
 
 
 def _tic_tac_toe(state: State, pattern: str, rng: random.Random) -> tuple[str, str]:
@@ -151,4 +152,5 @@ _CAREFUL = {
     "tic_tac_toe": _tic_tac_toe,
     "kuhn_poker": _kuhn_poker,
     "simple_negotiation": _simple_negotiation,
+    **held_out.CAREFUL,
 }

@@ -30,7 +30,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def train(prompts: Iterable[str], replies: Iterable[str], words: int = 1000, sentences: int = 200) -> Tokenizer:
+def train(prompts: Iterable[str], replies: Iterable[str], words: int = 1000, sentences: int = 256) -> Tokenizer:
     """A tokenizer of at most `words` pieces and `sentences` sentence tokens (at least one in 500 prompts)."""
     prompts = list(prompts)
     tokenizer = Tokenizer(models.BPE())

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 import pytest
 
 from spiral_lite import dialogue, games
+from spiral_lite.games.snake import MOVES
 from spiral_lite.games.tic_tac_toe import LINES
-from spiral_lite.nano import corpus, problems, replies
+from spiral_lite.nano import corpus, held_out, problems, replies
 from spiral_lite.nano.problems import PATTERNS
 from spiral_lite.players import best_tic_tac_toe
 
@@ -43,10 +44,17 @@ def test_evaluation_problems_are_not_in_it():
     assert not any(problems.held_out(question) for question in asked)
 
 
-@pytest.mark.parametrize("name", ["tic_tac_toe", "kuhn_poker", "simple_negotiation"])
+def test_it_has_every_game_and_little_of_the_held_out_ones():
+    counts = Counter(sample.kind for sample in SAMPLES)
+    assert set(held_out.CAREFUL) == set(games.names()) - {"tic_tac_toe", "kuhn_poker", "simple_negotiation"}
+    for name in held_out.CAREFUL:
+        assert counts[name] / len(SAMPLES) == pytest.approx(0.02, abs=0.007)
+
+
+@pytest.mark.parametrize("name", [name for name in corpus.SHARES if name != "problem"])
 def test_every_reply_is_a_valid_move(name):
     rng = random.Random(0)
-    for _ in range(200):
+    for _ in range(100):
         state = corpus.position(games.make(name), rng)
         for style in (*PATTERNS, "careless"):
             assert isinstance(dialogue.parse(corpus.reply(state, style, rng), state), str)
@@ -92,3 +100,62 @@ def test_careful_negotiation_accepts_a_gain_and_denies_a_loss():
     # player 1 values Wood 15 and Gold 5; the first offer takes Wood for Gold
     assert dialogue.parse(replies.careful(good, "expected_value", rng), good) == "[Deny]"
     assert dialogue.parse(replies.careful(bad, "expected_value", rng), bad) == "[Accept]"
+
+
+HELD_OUT = [  # (game, history, pattern, what a careful reply says)
+    ("nim", ["[0 3]", "[1 4]"], "expected_value", r"5 - 5 = 0 are left. So \boxed{[2 5]}."),
+    ("nim", ["[0 3]", "[1 4]"], "pattern_recognition", r"One pile, take it all. So \boxed{[2 5]}."),
+    (
+        "pig_dice",
+        ["[roll]", "6", "[roll]", "6"],
+        "case_by_case",
+        r"Hold gives 0 + 12 = 12. A 1 loses 12. So \boxed{[roll]}.",
+    ),
+    ("pig_dice", ["[roll]", "6"] * 4, "pattern_recognition", r"24 is enough. So \boxed{[hold]}."),
+    (
+        "liars_dice",
+        ["12345", "11456", "[Bid: 4, 2]"],
+        "case_by_case",
+        r"I have 0 of 2, they have 5 dice. So \boxed{[Call]}.",
+    ),
+    (
+        "liars_dice",
+        ["12345", "11456", "[Bid: 4, 2]"],
+        "expected_value",
+        r"4 - 0 = 4 of their 5 dice. So \boxed{[Call]}.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "history", "pattern", "said"), HELD_OUT)
+def test_careful_replies_of_the_held_out_games_are_true(name, history, pattern, said):
+    state = games.make(name).replay(history)
+    assert replies.careful(state, pattern, random.Random(0)).endswith(said)
+
+
+def test_careful_snakes_stay_on_the_board():
+    rng, game = random.Random(0), games.make("snake")
+    for _ in range(200):
+        state = corpus.position(game, rng)
+        known = state.information(state.player)
+        (x, y), move = (
+            known["snakes"][state.player][0],
+            dialogue.parse(replies.careful(state, "case_by_case", rng), state),
+        )
+        inside = [m for m, (dx, dy) in MOVES.items() if 0 <= x + dx < 5 and 0 <= y + dy < 5]
+        bodies = [cell for i, snake in enumerate(known["snakes"]) if known["alive"][i] for cell in snake]
+        open_moves = [m for m in inside if [x + MOVES[m][0], y + MOVES[m][1]] not in bodies]
+        assert move in (open_moves or MOVES)
+
+
+def test_careful_hanabi_plays_only_what_fits():
+    rng, game = random.Random(0), games.make("mini_hanabi")
+    played = 0
+    for _ in range(300):
+        state = corpus.position(game, rng)
+        move = dialogue.parse(replies.careful(state, "case_by_case", rng), state)
+        if move.startswith("[Play"):
+            played += 1
+            after = state.apply(move)
+            assert after.fuses == state.fuses
+    assert played
