@@ -114,13 +114,13 @@ HELD_OUT = [  # (game, history, pattern, what a careful reply says)
     ("pig_dice", ["[roll]", "6"] * 4, "pattern_recognition", r"24 is enough. So \boxed{[hold]}."),
     (
         "liars_dice",
-        ["12345", "11456", "[Bid: 4, 2]"],
+        [*"1234511456", "[Bid: 4, 2]"],
         "case_by_case",
         r"I have 0 of 2, they have 5 dice. So \boxed{[Call]}.",
     ),
     (
         "liars_dice",
-        ["12345", "11456", "[Bid: 4, 2]"],
+        [*"1234511456", "[Bid: 4, 2]"],
         "expected_value",
         r"4 - 0 = 4 of their 5 dice. So \boxed{[Call]}.",
     ),
