@@ -1,7 +1,7 @@
 """What a training run measures of itself: one row a self-play step, in `metrics.jsonl` and to whoever listens.
 
 The rows hold returns and baselines per (game, role), invalid and truncated replies, reply length, speed, and those of
-TRL's metrics that mean something in self-play. Read `trainer.py` with this.
+TRL's metrics that mean something in self-play. Read `trainer/` with this.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from spiral_lite.rollout import Episode
+from spiral_lite.rollout import Played
 
 METRICS_FILE = "metrics.jsonl"
 
 
-def play_metrics(episodes: Sequence[Episode], seconds: float) -> dict[str, float]:
-    """What a step's games show: returns per (game, role), invalid replies, lengths (tokens), speed."""
-    turns = [turn for episode in episodes for turn in episode.turns]
+def play_metrics(played: Sequence[Played], seconds: float) -> dict[str, float]:
+    """What a step's games show of the learner: returns per (game, role), invalid replies, lengths (tokens), speed."""
+    turns = [turn for game in played for turn in game.turns]
     tokens = sum(len(turn.reply_ids) for turn in turns)
     metrics = {
         "invalid_rate": sum(turn.invalid is not None for turn in turns) / len(turns),
         "reply_tokens": tokens / len(turns),
         "truncated_rate": sum(turn.truncated for turn in turns) / len(turns),
-        "games": float(len(episodes)),
-        "turns_per_game": len(turns) / len(episodes),
+        "games": float(len(played)),
+        "turns_per_game": sum(len(game.episode.turns) for game in played) / len(played),
         "tokens_per_second": tokens / seconds,
     }
-    for game in sorted({episode.game for episode in episodes}):
-        returns = [episode.returns for episode in episodes if episode.game == game]
+    for game in sorted({one.episode.game for one in played}):
         for role in (0, 1):
-            metrics[f"{game}/role{role}/return"] = sum(both[role] for both in returns) / len(returns)
+            returns = [
+                one.episode.returns[role] for one in played if one.episode.game == game and role in one.roles
+            ]
+            if returns:
+                metrics[f"{game}/role{role}/return"] = sum(returns) / len(returns)
     return metrics
 
 

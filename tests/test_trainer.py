@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from spiral_lite import games
+from spiral_lite.advantages import Outcome, RoleBaseline
 from spiral_lite.metrics import read_metrics
 from spiral_lite.rollout import read_jsonl
 from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
@@ -56,10 +57,8 @@ def test_a_step_writes_metrics_and_games(nano, tmp_path):
 def test_the_baseline_sees_every_game_and_the_batch_only_its_turns(nano, tmp_path):
     run = trainer(nano, tmp_path, steps=1)
     run.train()
-    from spiral_lite.advantages import RoleBaseline
-
     again = RoleBaseline()
-    scored = again.advantages([(e.game, e.returns) for e in run.episodes])
+    scored = again.advantages([Outcome(e.game, e.returns) for e in run.episodes])
     assert run.baseline.values == again.values
     expected = {id(t): both[t.role] for e, both in zip(run.episodes, scored, strict=True) for t in e.turns}
     assert len(run._samples) == 32 < len(expected)
@@ -88,17 +87,17 @@ def test_an_invalid_reply_pays_the_forfeit(nano, tmp_path, zero_sum, other):
 
 def test_every_process_has_the_baseline_of_all_games(nano, tmp_path, monkeypatch):
     """The second of two processes: its advantages come after those of the first one's games."""
-    from spiral_lite import trainer as module
-    from spiral_lite.advantages import RoleBaseline
+    from spiral_lite.trainer import self_play as module
 
     run = trainer(nano, tmp_path, steps=1)
-    run.episodes = run._play(KUHN, 16)
-    theirs = [("kuhn_poker", (2.0, -2.0))] * 3
-    mine = [(episode.game, episode.returns) for episode in run.episodes]
+    played = run._play(KUHN, 16)
+    values = [one.episode.returns for one in played]
+    theirs = [Outcome("kuhn_poker", (2.0, -2.0))] * 3
+    mine = [Outcome("kuhn_poker", paid) for paid in values]
     monkeypatch.setattr(module, "gather_object", lambda outcomes: [theirs, *outcomes])
     monkeypatch.setattr(type(run.accelerator), "process_index", property(lambda self: 1))
     together = RoleBaseline()
-    assert run._advantages() == together.advantages(theirs + mine)[3:]
+    assert run._advantages(played, values) == together.advantages(theirs + mine)[3:]
     assert run.baseline.values == together.values
 
 

@@ -56,14 +56,21 @@ class Pool:
         if held < 1:
             raise ValueError(f"held={held}: at least one model must fit into memory, e.g. held=2")
         self.folders, self.weighting, self.held = [str(folder) for folder in folders], weighting, held
-        self.weights = [1 if weighting == "uniform" else i for i, _ in enumerate(self.folders, start=1)]
-        self.name = f"pool of {len(self.folders)} ({weighting})"
         self._load: Callable[[str], Player] = lambda folder: load_player(folder, sampling, backend, slots)
         self._players: OrderedDict[str, Player] = OrderedDict()  # the one used last is at the end
 
+    @property
+    def name(self) -> str:
+        return f"pool of {len(self.folders)} ({self.weighting})"
+
+    def add(self, folder: str | Path) -> None:
+        """One more past self, the latest of all."""
+        self.folders.append(str(folder))
+
     def drawn(self, game_seed: int) -> str:
         """The folder whose model plays the game with this seed (`episode.seed`)."""
-        return random.Random(f"{game_seed}/past self").choices(self.folders, self.weights)[0]
+        weights = None if self.weighting == "uniform" else range(1, len(self.folders) + 1)
+        return random.Random(f"{game_seed}/past self").choices(self.folders, weights)[0]
 
     def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, the model of each game at its own."""

@@ -1,6 +1,6 @@
-"""Play many games at once and record them: `play`, the `Episode` and `Turn` records, and the backends that generate."""
+"""Play many games at once and record them: `play`, the `Episode`, `Turn` and `Played` records, and the backends that generate."""
 
 from spiral_lite.rollout.play import play
-from spiral_lite.rollout.records import Episode, Turn, read_jsonl, write_jsonl
+from spiral_lite.rollout.records import Episode, Played, Turn, read_jsonl, write_jsonl
 
-__all__ = ["Episode", "Turn", "play", "read_jsonl", "write_jsonl"]
+__all__ = ["Episode", "Played", "Turn", "play", "read_jsonl", "write_jsonl"]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,18 @@ class Episode:
         data = json.loads(line)
         data["turns"] = tuple(Turn(**_tuples(turn)) for turn in data["turns"])
         return Episode(**_tuples(data))
+
+
+class Played(NamedTuple):
+    """A finished game, and the roles of it that the learner had: both in self-play, one against an opponent."""
+
+    episode: Episode
+    roles: tuple[int, ...] = (0, 1)
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The learner's."""
+        return [turn for turn in self.episode.turns if turn.role in self.roles]
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

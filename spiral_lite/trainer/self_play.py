@@ -2,13 +2,13 @@
 
 SPIRAL (arXiv:2506.24119, sections 3.2-3.3 and its hyperparameters) on `trl.GRPOTrainer` (TRL 1.16). One model plays
 both roles; each turn is an independent (prompt, reply) sample, with the role's return less its baseline as advantage.
+Against an opponent (a fixed player, or a pool of past selves) the model has both seats in turn and learns its own.
 The loss, importance ratios, optimizer, mixed precision, several processes, tables and checkpoints are TRL's.
 
 Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
 the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
 What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; one that
-computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `advantages.py` and
-`packing.py` before.
+computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `collect.py` before.
 """
 
 from __future__ import annotations
@@ -19,176 +19,38 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from spiral_lite import environment
-
-environment.prepare()  # before torch is imported, and before TRL would report its use
 
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
-from spiral_lite import advantages, models, packing
+from spiral_lite import advantages, models, packing, rewards
+from spiral_lite.advantages import Outcome
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, play_metrics
-from spiral_lite.players import Backend, LanguageModel, Sampling
-from spiral_lite.rollout import Episode, Turn, backends, play, write_jsonl
+from spiral_lite.players import Backend, LanguageModel, Player, Sampling
+from spiral_lite.rollout import Episode, backends, write_jsonl
 from spiral_lite.rollout.play import typical_turns
 from spiral_lite.rollout.vllm_backend import TrlVllmBackend
+from spiral_lite.trainer import collect
+from spiral_lite.trainer.collect import Played, Sample
+from spiral_lite.trainer.config import SelfPlayConfig
 
-GAMES_FOLDER = "games"
+GAMES_FOLDER, POOL_FOLDER = "games", "pool"
 PROMPT_TOKENS = 160  # what memory is planned for; longer prompts are read too, if they fit
-
-
-INERT = {  # settings of TRL's that ours decide, or that our sampling does not read
-    "max_steps": "set steps",
-    "gradient_accumulation_steps": "set turns_per_step and per_device_train_batch_size",
-    "steps_per_generation": "set turns_per_step",
-    "generation_batch_size": "set turns_per_step",
-    "logging_steps": "every step is logged",
-    "save_steps": "set save_every",
-    "use_transformers_continuous_batching": "set backend",
-    "top_k": "set temperature and top_p",
-    "min_p": "set temperature and top_p",
-    "repetition_penalty": "set temperature and top_p",
-}
-
-
-@dataclass
-class SelfPlayConfig(GRPOConfig):
-    """TRL's configuration with SPIRAL's values, and what self-play adds. All sizes are per process.
-
-    A step plays games and learns from `turns_per_step` of their turns in `num_iterations` optimizer steps.
-    """
-
-    steps: int = field(default=400, metadata={"help": "Self-play steps."})
-    turns_per_step: int = field(default=128, metadata={"help": "Turns learnt from in a step."})
-    save_every: int = field(default=0, metadata={"help": "Steps between checkpoints; 0 saves the final model only."})
-    backend: str = field(default="engine", metadata={"help": "What plays: engine or transformers; use_vllm is vLLM."})
-    slots: int = field(default=256, metadata={"help": "Replies written at a time, if memory allows."})
-    pack: bool = field(default=True, metadata={"help": "Compute what turns begin with once, and no padding."})
-    baseline: str = field(default="role", metadata={"help": "role (RAE) or none."})
-    role_decay: float = field(default=0.95, metadata={"help": "Decay of RAE's moving averages."})
-    zero_sum_forfeit: bool = field(default=False, metadata={"help": "An invalid move pays -1.5/+1.5, not -1.5/+0.5."})
-    logged_games: int = field(default=8, metadata={"help": "Games of each step written to games/."})
-
-    # SPIRAL's recipe (arXiv:2506.24119)
-    learning_rate: float = 1e-6
-    lr_scheduler_type: str = "constant"
-    adam_beta2: float = 0.95
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    temperature: float = 1.0
-    max_completion_length: int = 4096
-    num_iterations: int = 2
-    epsilon: float = 0.2
-    loss_type: str = "dr_grpo"  # token sum / (turns x max_completion_length)
-    scale_rewards: str = "none"
-    beta: float = 0.0
-    vllm_importance_sampling_correction: bool = False  # of what vLLM computes otherwise than the training model
-
-    # what of TRL's defaults does not suit us
-    per_device_train_batch_size: int = 0  # turns a forward pass; 0: all of them
-    num_generations: int = 2  # TRL insists on 2 or more; its groups are not used
-    gradient_checkpointing: bool = False
-    bf16: bool | None = None  # where the GPU has it
-    use_cpu: bool = False  # where there is no GPU it is used anyway
-    report_to: str = "none"
-    disable_tqdm: bool = True
-    save_total_limit: int | None = 2
-    ignore_data_skip: bool = True  # the rows of the dataset are empty
-
-    def __post_init__(self) -> None:
-        self._refuse_nonsense()
-        self.per_device_train_batch_size = self.per_device_train_batch_size or self.turns_per_step
-        if self.turns_per_step % self.per_device_train_batch_size:
-            raise ValueError(
-                f"turns_per_step={self.turns_per_step} is no multiple of per_device_train_batch_size="
-                f"{self.per_device_train_batch_size}; e.g. 128 and 32"
-            )
-        self.gradient_accumulation_steps = self.turns_per_step // self.per_device_train_batch_size
-        self.max_steps = self.steps * self.num_iterations
-        self.logging_steps = self.num_iterations  # one row a self-play step
-        self.save_strategy = "steps" if self.save_every else "no"
-        self.save_steps = max(1, self.save_every) * self.num_iterations  # where no batch is half used: exact resume
-        self.use_cpu = self.use_cpu or not torch.cuda.is_available()
-        if self.bf16 is None:
-            self.bf16 = not self.use_cpu and torch.cuda.is_bf16_supported()
-        super().__post_init__()
-
-    def _refuse_nonsense(self) -> None:
-        for name, example in (
-            ("steps", 20),
-            ("turns_per_step", 128),
-            ("max_completion_length", 96),
-            ("num_iterations", 2),
-            ("slots", 64),
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1, e.g. {name}={example}")
-        if self.turns_per_step % 2:
-            raise ValueError(f"turns_per_step={self.turns_per_step}: TRL needs an even number, e.g. 128")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate={self.learning_rate}: it must be positive, e.g. learning_rate=1e-6")
-        if not self.temperature > 0:
-            raise ValueError(
-                f"temperature={self.temperature}: training samples; it must be positive, e.g. temperature=1.0"
-            )
-        if self.save_every < 0:
-            raise ValueError(f"save_every={self.save_every}: 0 (only at the end) or more, e.g. save_every=5")
-        if self.eval_strategy != "no":
-            raise ValueError("eval_strategy must stay 'no': measure with the callback trainer.Every instead")
-        for name in INERT:
-            default = GRPOConfig.__dataclass_fields__[name].default
-            if getattr(self, name) != default:
-                raise ValueError(f"{name}={getattr(self, name)} has no effect in self-play: {INERT[name]}")
-        if self.backend not in ("engine", "transformers"):
-            raise ValueError(f"backend={self.backend!r}: choose engine or transformers; for vLLM set use_vllm=True")
-        if self.pack and self.cast_lm_head_to_fp32:
-            raise ValueError("cast_lm_head_to_fp32=True has no effect on packed turns; set pack=False")
-        advantages.make(self.baseline, self.role_decay)
-
-
-def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
-    """Settings for the nano model on a laptop: a step takes a few seconds on two cores.
-
-    Three differ from SPIRAL's in kind, not in size. `beta=0.2` holds the model near its base by a KL penalty: without
-    it, a trial of 48 steps of Kuhn poker ended with 6 % invalid replies, and in nearly pure strategies, from which a
-    policy returns slowly. The learning rate falls linearly to 0, so that the policy settles. `num_iterations=1`
-    spends the time on fresh games.
-    """
-    settings: dict[str, Any] = {
-        "steps": 60,
-        "turns_per_step": 256,
-        "learning_rate": 6e-4,
-        "lr_scheduler_type": "linear",
-        "beta": 0.2,
-        "num_iterations": 1,
-        "max_completion_length": 96,
-    }
-    return SelfPlayConfig(output_dir=str(output_dir), **(settings | changes))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One turn as the loss sees it: the turn, its game, the role's return and its advantage."""
-
-    game: str
-    turn: Turn
-    value: float
-    advantage: float
 
 
 class SelfPlayTrainer(GRPOTrainer):
     """`SelfPlayTrainer(model, [game], nano_config("runs/a"), processing_class=tokenizer).train()`.
 
-    model: a transformers causal language model; games: one or several, played in turn. Metrics go to
-    `output_dir/metrics.jsonl` and to `on_metrics`, a row a step. All other keyword arguments are TRL's.
+    model: a transformers causal language model; games: one or several, played in turn; opponent: who has the other
+    seat, None for the model itself. An opponent with a method `add(folder)`, as `opponents.pool.Pool` has, gets the
+    model as it is after every `pool_every` steps: fictitious self-play. Metrics go to `output_dir/metrics.jsonl` and to
+    `on_metrics`, a row a step. All other keyword arguments are TRL's.
     """
 
     _tag_names = ["trl", "self-play", "spiral"]  # noqa: RUF012 - TRL's class attribute
@@ -200,6 +62,7 @@ class SelfPlayTrainer(GRPOTrainer):
         games: Sequence[Game],
         args: SelfPlayConfig,
         processing_class: Any,
+        opponent: Player | None = None,
         callbacks: Sequence[TrainerCallback] = (),
         on_metrics: Callable[[dict[str, float]], None] = lambda row: None,
         **kwargs: Any,
@@ -217,10 +80,16 @@ class SelfPlayTrainer(GRPOTrainer):
                 f"beta={args.beta} needs the starting model once more, and this one came from no folder and no Hub: "
                 "load it with models.load, or set beta=0.0"
             )
-        self.games = list(games)
-        self.baseline = advantages.make(args.baseline, args.role_decay)
+        self.games, self.opponent = list(games), opponent
+        values = {game.name: game.value for game in games if game.value is not None}
+        self.baseline = advantages.make(args.baseline, args.role_decay, values)
+        if args.baseline == "exact" and len(values) < len(games):
+            unsolved = ", ".join(game.name for game in games if game.value is None)
+            raise ValueError(f"baseline='exact' needs a game's value under perfect play, unknown for {unsolved}")
+        self._reward = rewards.make(args.reward)
         self.episodes: list[Episode] = []  # of the latest step, on this process
         self._samples: list[Sample] = []
+        self._past_selves: list[str] = []  # what the pool got, by name
         self._typical_turns = {game.name: typical_turns(game) for game in self.games}
         super().__init__(
             model,
@@ -230,7 +99,7 @@ class SelfPlayTrainer(GRPOTrainer):
             # TRL wants a dataset: one round of empty prompts, cycled until max_steps, as for its own environments.
             train_dataset=Dataset.from_dict({"prompt": [""] * (args.generation_batch_size // args.num_generations)}),
             rollout_func=_hand_over,
-            callbacks=[MetricsFile(Path(args.output_dir), on_metrics), *callbacks],
+            callbacks=[MetricsFile(Path(args.output_dir), on_metrics), *self._pool_callbacks(), *callbacks],
             **kwargs,
         )
         self.remove_callback(PrinterCallback)
@@ -296,48 +165,58 @@ class SelfPlayTrainer(GRPOTrainer):
         return log_probs, entropy if compute_entropy else None, None
 
     def collect(self, n: int) -> list[Sample]:
-        """Plays whole games, updates the baseline with all of them, and draws exactly `n` of their turns at random,
-        split evenly over the games."""
+        """Plays whole games, updates the baseline with all of them, and chooses the turns of this step: `n`, or with
+        batch="keep_all" at least `n`."""
         began = time.perf_counter()
-        shares = [n // len(self.games) + (i < n % len(self.games)) for i in range(len(self.games))]
-        self.episodes = [e for game, share in zip(self.games, shares, strict=True) for e in self._play(game, share)]
+        names = [game.name for game in self.games]
+        share = collect.shares(n, names)
+        played = [one for game in self.games for one in self._play(game, share[game.name])]
+        self.episodes = [one.episode for one in played]
         if isinstance(self._backend, TrlVllmBackend):
             self._backend.finish()  # other processes may still play
-        pools: dict[str, list[Sample]] = {game.name: [] for game in self.games}
-        for episode, both in zip(self.episodes, self._advantages(), strict=True):
-            pools[episode.game] += [
-                Sample(episode.game, turn, episode.returns[turn.role], both[turn.role]) for turn in episode.turns
-            ]
-        self._log_play(time.perf_counter() - began)
-        rng = self._rng("batch")
-        return [s for game, share in zip(self.games, shares, strict=True) for s in rng.sample(pools[game.name], share)]
+        values = self._reward(self.episodes, self._rng("reward"))
+        found = collect.samples(played, values, self._advantages(played, values), self.args.gamma)
+        self._log_play(played, time.perf_counter() - began)
+        rng, filter_zero = self._rng("batch"), self.args.filter_zero_adv
+        if self.args.batch == "draw":
+            return collect.draw(found, n, names, rng, filter_zero)
+        every = math.lcm(self.args.num_generations, self.args.gradient_accumulation_steps)
+        alike = min(gather_object([len(found)]))  # TRL wants as many on each process
+        return collect.keep_all(found, alike - alike % every, rng, filter_zero)
 
-    def _play(self, game: Game, turns: int) -> list[Episode]:
-        """Whole games of the model against itself, at least `turns` turns of them."""
-        player = self.policy()
-        return play(
+    def _play(self, game: Game, turns: int) -> list[Played]:
+        """Whole games, with at least `turns` turns of the model."""
+        plan = collect.Plan(
             game,
-            (player, player),
-            seed=self._rng(game.name).getrandbits(48),
-            turns=turns,
+            turns,
+            same_deal=self.args.group_size if self.args.baseline == "group" else 1,
             forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
-            in_flight=math.ceil(1.2 * turns / self._typical_turns[game.name]),  # mostly one round is enough
-            policy_version=self.self_play_step,
+            # mostly one round is enough
+            in_flight=math.ceil((1.2 if self.opponent is None else 2.4) * turns / self._typical_turns[game.name]),
+            version=self.self_play_step,
         )
+        return collect.play_turns(plan, self.policy(), self.opponent, self._rng(game.name))
 
     def _rng(self, purpose: str) -> random.Random:
         """Randomness of this step and process: a resumed run draws as the first one did."""
         return random.Random(f"{self.args.seed}/{self.accelerator.process_index}/{self.state.global_step}/{purpose}")
 
-    def _advantages(self) -> list[tuple[float, float]]:
-        """Of each of our games, after every process's games: all replay all outcomes in rank order, so that the
-        baseline is one and the same everywhere."""
-        mine = [(episode.game, episode.returns) for episode in self.episodes]
-        of_rank = [self.baseline.advantages(outcomes) for outcomes in gather_object([mine])]
-        return of_rank[self.accelerator.process_index]
+    def _advantages(
+        self, played: Sequence[Played], values: Sequence[tuple[float, float]]
+    ) -> list[tuple[float, float]]:
+        """Of each of our games. All processes score the games of all, in rank order, so that the baseline is one and
+        the same everywhere."""
+        mine = [
+            Outcome(one.episode.game, paid, one.episode.seed, one.roles)
+            for one, paid in zip(played, values, strict=True)
+        ]
+        everyones = gather_object([mine])
+        begin = sum(len(outcomes) for outcomes in everyones[: self.accelerator.process_index])
+        scored = self.baseline.advantages([outcome for outcomes in everyones for outcome in outcomes])
+        return scored[begin : begin + len(mine)]
 
-    def _log_play(self, seconds: float) -> None:
-        for name, value in play_metrics(self.episodes, seconds).items():
+    def _log_play(self, played: Sequence[Played], seconds: float) -> None:
+        for name, value in play_metrics(played, seconds).items():
             self._log_metric(name, value)
         for key, value in self.baseline.state_dict().get("values", {}).items():
             self._log_metric(f"{key}/baseline", value)
@@ -361,13 +240,45 @@ class SelfPlayTrainer(GRPOTrainer):
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
             aside = folder / f"{models.COMPLETE}.part"
-            aside.write_text(json.dumps(self.baseline.state_dict()))
+            aside.write_text(json.dumps({"baseline": self.baseline.state_dict(), "pool": self._past_selves}))
             aside.replace(folder / models.COMPLETE)  # written last and at once: its presence says that all is there
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            self.baseline.load_state_dict(json.loads((Path(checkpoint) / models.COMPLETE).read_text()))
+            state = json.loads((Path(checkpoint) / models.COMPLETE).read_text())
+            self.baseline.load_state_dict(state["baseline"])
+            self._past_selves = state["pool"]
+            for name in self._past_selves:
+                self.opponent.add(Path(self.args.output_dir) / POOL_FOLDER / name)  # type: ignore[union-attr]
+
+
+    def add_past_self(self) -> None:
+        """Saves the model as it is now, and hands it to the pool."""
+        folder = Path(self.args.output_dir) / POOL_FOLDER / f"step_{self.self_play_step:05d}"
+        if self.args.should_save and not folder.exists():  # it does after a kill: the same step gave the same weights
+            aside = folder.with_name(f".{folder.name}")
+            self.accelerator.unwrap_model(self.model).save_pretrained(aside)
+            self.processing_class.save_pretrained(aside)
+            aside.replace(folder)
+        self.accelerator.wait_for_everyone()
+        self._past_selves.append(folder.name)
+        self.opponent.add(folder)  # type: ignore[union-attr]
+
+    def _pool_callbacks(self) -> list[TrainerCallback]:
+        return [_PastSelves(self)] if hasattr(self.opponent, "add") else []
+
+
+class _PastSelves(TrainerCallback):
+    """Adds the model to the pool after every `pool_every` steps. It comes before checkpoints, which list the pool."""
+
+    def __init__(self, trainer: SelfPlayTrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        step, rest = divmod(state.global_step, args.num_iterations)
+        if rest == 0 and step % args.pool_every == 0:
+            self.trainer.add_past_self()
 
 
 def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
