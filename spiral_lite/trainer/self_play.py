@@ -31,7 +31,7 @@ from trl import GRPOTrainer
 from spiral_lite import advantages, models, packing, rewards
 from spiral_lite.advantages import Outcome
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
-from spiral_lite.metrics import MetricsFile, play_metrics
+from spiral_lite.metrics import MetricsFile, advantage_metrics, play_metrics
 from spiral_lite.players import Backend, LanguageModel, Player, Sampling
 from spiral_lite.rollout import Episode, backends, write_jsonl
 from spiral_lite.rollout.play import typical_turns
@@ -176,7 +176,7 @@ class SelfPlayTrainer(GRPOTrainer):
             self._backend.finish()  # other processes may still play
         values = self._reward(self.episodes, self._rng("reward"))
         found = collect.samples(played, values, self._advantages(played, values), self.args.gamma)
-        self._log_play(played, time.perf_counter() - began)
+        self._log_play(played, [sample.advantage for sample in found], time.perf_counter() - began)
         rng, filter_zero = self._rng("batch"), self.args.filter_zero_adv
         if self.args.batch == "draw":
             return collect.draw(found, n, names, rng, filter_zero)
@@ -215,8 +215,8 @@ class SelfPlayTrainer(GRPOTrainer):
         scored = self.baseline.advantages([outcome for outcomes in everyones for outcome in outcomes])
         return scored[begin : begin + len(mine)]
 
-    def _log_play(self, played: Sequence[Played], seconds: float) -> None:
-        for name, value in play_metrics(played, seconds).items():
+    def _log_play(self, played: Sequence[Played], scored: Sequence[float], seconds: float) -> None:
+        for name, value in (play_metrics(played, seconds) | advantage_metrics(scored)).items():
             self._log_metric(name, value)
         for key, value in self.baseline.state_dict().get("values", {}).items():
             self._log_metric(f"{key}/baseline", value)
