@@ -6,7 +6,7 @@ from spiral_lite import environment
 environment.prepare()  # before torch is imported, and before TRL would report its use
 
 from spiral_lite.trainer.collect import Sample
-from spiral_lite.trainer.config import SelfPlayConfig, nano_config
+from spiral_lite.trainer.config import SelfPlayConfig, lora, nano_config
 from spiral_lite.trainer.self_play import Every, SelfPlayTrainer, last_checkpoint
 
-__all__ = ["Every", "Sample", "SelfPlayConfig", "SelfPlayTrainer", "last_checkpoint", "nano_config"]
+__all__ = ["Every", "Sample", "SelfPlayConfig", "SelfPlayTrainer", "last_checkpoint", "lora", "nano_config"]

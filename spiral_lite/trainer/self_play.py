@@ -7,8 +7,9 @@ The loss, importance ratios, optimizer, mixed precision, several processes, tabl
 
 Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
 the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
-What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; one that
-computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `collect.py` before.
+What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; one
+that computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `collect.py`
+before this.
 """
 
 from __future__ import annotations
@@ -201,9 +202,7 @@ class SelfPlayTrainer(GRPOTrainer):
         """Randomness of this step and process: a resumed run draws as the first one did."""
         return random.Random(f"{self.args.seed}/{self.accelerator.process_index}/{self.state.global_step}/{purpose}")
 
-    def _advantages(
-        self, played: Sequence[Played], values: Sequence[tuple[float, float]]
-    ) -> list[tuple[float, float]]:
+    def _advantages(self, played: Sequence[Played], values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         """Of each of our games. All processes score the games of all, in rank order, so that the baseline is one and
         the same everywhere."""
         mine = [
@@ -251,7 +250,6 @@ class SelfPlayTrainer(GRPOTrainer):
             self._past_selves = state["pool"]
             for name in self._past_selves:
                 self.opponent.add(Path(self.args.output_dir) / POOL_FOLDER / name)  # type: ignore[union-attr]
-
 
     def add_past_self(self) -> None:
         """Saves the model as it is now, and hands it to the pool."""
