@@ -37,6 +37,11 @@ def _keep_freed_memory() -> None:
         libc.mallopt(m_trim_threshold, 1 << 30)
 
 
+def first_process() -> bool:
+    """Whether this is the process that speaks: the only one, or the first that `accelerate launch` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def device() -> str:
     """ "cuda" where there is a GPU, else "cpu"."""
     import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def _train(options: argparse.Namespace) -> Result:
     from spiral_lite.show.progress import print_progress
     from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, lora, nano_config
 
+    _refuse_a_lone_process()
     played = [games.make(name) for name in options.games]
     checkpoint = str(last_checkpoint(options.out)) if options.resume else None
     changes = {
@@ -37,7 +39,7 @@ def _train(options: argparse.Namespace) -> Result:
     }
     changes = {name: value for name, value in changes.items() if value is not None} | _settings(options)
     changes |= {"seed": options.seed, "save_every": options.save_every}
-    model, tokenizer = models.load(options.model)
+    model, tokenizer = models.load(options.model, device="cpu")  # the trainer takes it to the GPU of its process
     if model.num_parameters() < SMALL_MODEL:
         config = nano_config(options.out, **changes)
     else:
@@ -51,7 +53,7 @@ def _train(options: argparse.Namespace) -> Result:
         on_metrics=print_progress,
         peft_config=lora(options.lora_rank) if options.lora_rank else None,
     )
-    _settle_run(options, changes)
+    _settle_run(options, changes, trainer.accelerator)
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(options.out))
@@ -107,8 +109,20 @@ def _opponent(options: argparse.Namespace, config: Any) -> Any:
     return load(options.opponent, sampling)
 
 
-def _settle_run(options: argparse.Namespace, changes: Result) -> None:
-    """Writes what decides the run into its folder; a resumed run must agree with what stands there."""
+def _refuse_a_lone_process() -> None:
+    """`accelerate launch --cpu --num_processes 2` prepares for two processes and starts one."""
+    known = os.environ
+    several = "MASTER_ADDR" in known and known.get("ACCELERATE_USE_CPU") == "True"
+    if several and not {"WORLD_SIZE", "LOCAL_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"} & set(known):
+        raise ValueError(
+            "accelerate launch --cpu starts one process, whatever --num_processes says (without mpirun): "
+            "use --config_file spiral_lite/launch/cpu.yaml instead of --cpu"
+        )
+
+
+def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) -> None:
+    """Writes what decides the run into its folder; a resumed run must agree with what stands there. All processes look
+    before the first one writes."""
     file = options.out / "run.json"
     mine = {"model": options.model, "games": options.games, "opponent": options.opponent, **changes}
     mine |= {"lora_rank": options.lora_rank} if options.lora_rank else {}
@@ -118,8 +132,10 @@ def _settle_run(options: argparse.Namespace, changes: Result) -> None:
             raise ValueError(
                 f"{str(options.out)!r} holds a run; add --resume to go on with it, or choose another --out"
             )
-        options.out.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(mine) + "\n")
+        processes.wait_for_everyone()
+        if processes.is_main_process:
+            options.out.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(mine) + "\n")
         return
     if file.exists() and (begun := json.loads(file.read_text())) != mine:
         raise ValueError(

@@ -37,7 +37,7 @@ from spiral_lite.players import Backend, LanguageModel, Player, Sampling
 from spiral_lite.rollout import Episode, backends, write_jsonl
 from spiral_lite.rollout.play import typical_turns
 from spiral_lite.rollout.vllm_backend import TrlVllmBackend
-from spiral_lite.trainer import collect
+from spiral_lite.trainer import collect, sharding
 from spiral_lite.trainer.collect import Played, Sample
 from spiral_lite.trainer.config import SelfPlayConfig
 
@@ -81,6 +81,7 @@ class SelfPlayTrainer(GRPOTrainer):
                 f"beta={args.beta} needs the starting model once more, and this one came from no folder and no Hub: "
                 "load it with models.load, or set beta=0.0"
             )
+        sharding.refuse_parts(args, pool=hasattr(opponent, "add"))
         self.games, self.opponent = list(games), opponent
         values = {game.name: game.value for game in games if game.value is not None}
         self.baseline = advantages.make(args.baseline, args.role_decay, values)
@@ -107,8 +108,9 @@ class SelfPlayTrainer(GRPOTrainer):
         if args.pack:
             if self.aux_loss_enabled:
                 raise ValueError("packed training has no load-balancing loss for mixtures of experts; set pack=False")
-            for packed in (self.model, self.ref_model):
-                if packed is not None:
+            for prepared in (self.model, self.ref_model):
+                if prepared is not None:
+                    packed = self.accelerator.unwrap_model(prepared)  # DeepSpeed's reference model is wrapped by now
                     packing.install(packed.get_base_model() if hasattr(packed, "get_base_model") else packed)
 
     def policy(self) -> LanguageModel:
