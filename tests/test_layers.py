@@ -17,16 +17,18 @@ BELOW = "every row above this one"  # the table is written lowest layer first
 
 LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may import
     "environment": [],  # environment variables and the device
-    "models": ["environment"],  # loads models and tokenizers
+    "checkpoints": [],  # folders that are whole or not there
+    "models": ["environment", "checkpoints"],  # loads models and tokenizers
     "games": [],  # rules: no text, no torch
     "dialogue": ["games"],  # text: no torch
     "conformance": ["games", "dialogue"],  # games.check
     "attention": [],  # attention over shared prefixes, registered with transformers
     "packing": ["attention"],  # training over shared prefixes
-    "nano": ["environment", "models", "games", "dialogue"],  # corpus, problems, tokenizer, pretraining
+    "nano": ["environment", "models", "games", "dialogue", "packing"],  # corpus, problems, tokenizer, pretraining
     "players": BELOW,
     "rollout": BELOW,
     "advantages": BELOW,
+    "rewards": BELOW,
     "metrics": BELOW,
     "trainer": BELOW,
     "evaluation": BELOW,

@@ -26,11 +26,11 @@ ENOUGH = 20  # points of a turn at which a careful player of pig holds
 CENTRE = (3, 4, 5, 7, 5, 4, 3)  # fours through the lowest cell of each column of connect four
 
 
-def _nim(state: State, pattern: str, rng: random.Random) -> Answer:
-    """Takes the last pile, or anything."""
+def nim(state: State, pattern: str, rng: random.Random, given: str | None = None) -> Answer:
+    """Takes the last pile, or anything; or what is given."""
     piles = state.information(state.player)["piles"]
     left = [pile for pile, size in enumerate(piles) if size]
-    action = rng.choice(state.legal_actions()) if len(left) > 1 else f"[{left[0]} {piles[left[0]]}]"
+    action = given or (rng.choice(state.legal_actions()) if len(left) > 1 else f"[{left[0]} {piles[left[0]]}]")
     taken, total = int(action[3:-1]), sum(piles)
     if pattern == "case_by_case":
         return ", ".join(f"pile {pile} has {piles[pile]}" for pile in left) + ".", action
@@ -159,7 +159,7 @@ def short(action: str) -> str:
 
 
 CAREFUL: dict[str, Writer] = {
-    "nim": _nim,
+    "nim": nim,
     "connect_four": _connect_four,
     "pig_dice": _pig_dice,
     "snake": _snake,

@@ -1,7 +1,8 @@
 """Pretraining of the nano base model: next-token prediction of replies, on a corpus made as it goes.
 
-Only the reply is learnt (the prompt is given, as it will be in play). A sample is about 60 tokens. Read `corpus.py` and
-`tokenizer.py` before this, `evaluation/card.py` after.
+Only the reply is learnt (the prompt is given, as it will be in play). A sample is about 60 tokens; what the prompts of
+a batch share is computed once (`packing.py`), which halves the time. Read `corpus.py` and `tokenizer.py` before this,
+`evaluation/card.py` after.
 
     spiral-lite pretrain --out runs/nano
 """
@@ -16,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from spiral_lite import packing
 from spiral_lite.dialogue import prompt
 from spiral_lite.nano import corpus, tokenizer
 
-PARTS = 4  # of a batch, by length
+Row = tuple[list[int], list[int]]  # the tokens of a prompt and of its reply
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,23 @@ def pretrain(
     words = learn_tokenizer(config)
     torch.manual_seed(config.seed)
     model = LlamaForCausalLM(model_config(config, words))
+    packing.install(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
     )
     began, losses = time.perf_counter(), []
-    for step, parts in enumerate(itertools.islice(batches(config, words), config.steps), start=1):
+    for step, rows in enumerate(itertools.islice(batches(config, words), config.steps), start=1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config)
-        tokens = sum(int((targets != -100).sum()) for _, targets in parts)
         optimizer.zero_grad()
-        for ids, targets in parts:
-            loss = reply_loss(model, ids, targets) / tokens
-            loss.backward()
-            losses.append(loss.item())
+        loss = reply_loss(model, rows, words.pad_token_id) / sum(len(reply) for _, reply in rows)
+        loss.backward()
+        losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 50 == 0 or step == config.steps:
-            recent = losses[-50 * PARTS :]
-            report({"step": step, "loss": PARTS * sum(recent) / len(recent), "seconds": time.perf_counter() - began})
+            recent = losses[-50:]
+            report({"step": step, "loss": sum(recent) / len(recent), "seconds": time.perf_counter() - began})
     return model.eval(), words
 
 
@@ -100,41 +100,27 @@ def learning_rate(step: int, config: PretrainConfig) -> float:
     return config.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
 
 
-def batches(
-    config: PretrainConfig, words: PreTrainedTokenizerFast
-) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Random batches, each in PARTS parts (ids, targets) of samples of similar length, so that little is padding.
-
-    Whole batches of similar length would be biased: short ones, which are careless, would weigh more a token.
-    """
+def batches(config: PretrainConfig, words: PreTrainedTokenizerFast) -> Iterator[list[Row]]:
+    """Random batches of samples."""
     stream, backend = corpus.samples(config.seed), words.backend_tokenizer
-    size = config.batch_size // PARTS
     while True:
         batch = list(itertools.islice(stream, config.batch_size))
         prompts = backend.encode_batch([prompt(sample.message) for sample in batch])
         replies = backend.encode_batch([sample.reply + tokenizer.END for sample in batch])
-        rows = [(p.ids, r.ids) for p, r in zip(prompts, replies, strict=True)]
-        rows.sort(key=lambda row: len(row[0]) + len(row[1]))
-        yield [collate(rows[i : i + size], words.pad_token_id) for i in range(0, len(rows), size)]
+        yield [(p.ids, r.ids) for p, r in zip(prompts, replies, strict=True)]
 
 
-def collate(rows: list[tuple[list[int], list[int]]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of (prompt ids, reply ids), padded on the right: causal attention never sees the padding."""
-    length = max(len(prompt_ids) + len(reply_ids) for prompt_ids, reply_ids in rows)
-    ids = torch.full((len(rows), length), pad)
-    targets = torch.full((len(rows), length), -100)
-    for row, (prompt_ids, reply_ids) in enumerate(rows):
-        end = len(prompt_ids) + len(reply_ids)
-        ids[row, :end] = torch.tensor(prompt_ids + reply_ids)
-        targets[row, len(prompt_ids) - 1 : end - 1] = torch.tensor(reply_ids)
-    return ids, targets
-
-
-def reply_loss(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Summed cross-entropy of the reply tokens, in nats. Logits are computed where there is a target only."""
-    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state  # [batch, length, hidden]
-    learnt = targets != -100
-    return F.cross_entropy(model.lm_head(hidden[learnt]), targets[learnt], reduction="sum")
+def reply_loss(model: LlamaForCausalLM, rows: list[Row], pad: int) -> torch.Tensor:
+    """Summed cross-entropy of the reply tokens, in nats, of a model that `packing.install` has prepared."""
+    left, right = (max(len(row[part]) for row in rows) for part in (0, 1))
+    ids = torch.full((len(rows), left + right), pad)
+    seen = torch.zeros_like(ids)
+    for i, (prompt_ids, reply_ids) in enumerate(rows):
+        mine = slice(left - len(prompt_ids), left + len(reply_ids))
+        ids[i, mine] = torch.tensor(prompt_ids + reply_ids)
+        seen[i, mine] = 1
+    log_probs: torch.Tensor = model(packed=packing.Packed(ids, seen, right)).log_probs
+    return -log_probs.sum()
 
 
 def save(model: LlamaForCausalLM, words: PreTrainedTokenizerFast, folder: Path) -> None:

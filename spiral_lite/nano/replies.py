@@ -14,6 +14,7 @@ from typing import Any
 from spiral_lite.games import State
 from spiral_lite.games.kuhn_poker import CARDS
 from spiral_lite.games.kuhn_poker import LEGAL as KUHN_LEGAL
+from spiral_lite.games.offers import said_in
 from spiral_lite.games.tic_tac_toe import EMPTY, LINES, MARKS
 from spiral_lite.nano import held_out
 from spiral_lite.nano.problems import OPENINGS
@@ -33,7 +34,16 @@ KUHN_BETS = {
 
 def careful(state: State, pattern: str, rng: random.Random) -> str:
     """A careful reply of the player to move, in one of `problems.PATTERNS`."""
-    reasoning, action = _CAREFUL[state.game.name](state, pattern, rng)
+    return _written(pattern, *_CAREFUL[state.game.name](state, pattern, rng))
+
+
+def explained(state: State, pattern: str, rng: random.Random, action: str) -> str:
+    """The careful reply that ends with this action of an expert (`imitation.py`), reasoning as it must to get there.
+    For the games in EXPLAINED; in tic-tac-toe the action must be one of `urgent`, if there are any."""
+    return _written(pattern, *EXPLAINED[state.game.name](state, pattern, rng, action))
+
+
+def _written(pattern: str, reasoning: str, action: str) -> str:
     return f"{OPENINGS[pattern]} {reasoning} So \\boxed{{{action}}}."
 
 
@@ -42,14 +52,21 @@ def careless(state: State, rng: random.Random) -> str:
     return f"{OPENINGS['careless']} \\boxed{{{held_out.short(rng.choice(state.legal_actions()))}}}."
 
 
-def _tic_tac_toe(state: State, pattern: str, rng: random.Random) -> tuple[str, str]:
+def urgent(state: State) -> list[str]:
+    """The moves of tic-tac-toe that win at once; where there are none, those that keep the other from it."""
+    board, marks = state.information(state.player)["board"], (MARKS[state.player], MARKS[1 - state.player])
+    return [f"[{cell}]" for cell in _completing(board, marks[0]) or _completing(board, marks[1])]
+
+
+def _tic_tac_toe(state: State, pattern: str, rng: random.Random, given: str | None = None) -> tuple[str, str]:
     board, me = state.information(state.player)["board"], MARKS[state.player]
     mine, theirs = _cells(board, me), _cells(board, MARKS[1 - state.player])
     free = _cells(board, EMPTY)
     wins, blocks = _completing(board, me), _completing(board, MARKS[1 - state.player])
+    choice = int(given[1:-1]) if given else None
     seen = f"mine {_numbers(mine)}, theirs {_numbers(theirs)}."
     if pattern == "case_by_case":
-        best = _best(wins or blocks or free, rng)
+        best = _best(wins or blocks or free, rng) if choice is None else choice
         cases = f"I win with {_numbers(wins)}."
         if not wins:
             cases += f" They win with {_numbers(blocks)}."
@@ -57,13 +74,17 @@ def _tic_tac_toe(state: State, pattern: str, rng: random.Random) -> tuple[str, s
             cases += f" Best free is {best}."
         return f"{seen} {cases}", f"[{best}]"
     if pattern == "expected_value":
+        worths = {cell: WIN if cell in wins else BLOCK if cell in blocks else CELL_WORTH[cell] for cell in free}
         rated = set(wins or blocks)
+        if choice is not None:  # against cells that are worth no more: the others may lose later, and are left out
+            rated = {choice}
+            free = [cell for cell in free if (worths[cell], -cell) <= (worths[choice], -choice)]
         rated |= set(rng.sample(sorted(set(free) - rated), min(len(free), MOST_RATED) - len(rated)))
-        worth = {cell: WIN if cell in wins else BLOCK if cell in blocks else CELL_WORTH[cell] for cell in sorted(rated)}
+        worth = {cell: worths[cell] for cell in sorted(rated)}
         best = max(worth, key=lambda cell: worth[cell])
         rating = ", ".join(f"{cell} is {value}" for cell, value in worth.items())
         return f"{seen} {rating}. Best is {best}.", f"[{best}]"
-    best = _best(wins or blocks or free, rng)
+    best = _best(wins or blocks or free, rng) if choice is None else choice
     if wins or blocks:
         owner, marks = ("mine", me) if wins else ("theirs", MARKS[1 - state.player])
         line = rng.choice([line for line in LINES if _gap(board, line, marks) == best])
@@ -97,9 +118,9 @@ def _best(cells: list[int], rng: random.Random) -> int:
     return rng.choice([cell for cell in cells if CELL_WORTH[cell] == most])
 
 
-def _kuhn_poker(state: State, pattern: str, rng: random.Random) -> tuple[str, str]:
+def _kuhn_poker(state: State, pattern: str, rng: random.Random, given: str | None = None) -> tuple[str, str]:
     card, betting = state.information(state.player)["card"], state.betting  # type: ignore[attr-defined]
-    action = KUHN_LEGAL[betting][rng.random() < KUHN_BETS[betting][card]]
+    action = given or KUHN_LEGAL[betting][rng.random() < KUHN_BETS[betting][card]]
     beaten = CARDS.index(card)
     if pattern == "case_by_case":
         first, second = [other for other in CARDS if other != card]
@@ -112,15 +133,18 @@ def _kuhn_poker(state: State, pattern: str, rng: random.Random) -> tuple[str, st
     return f"I hold {card}, the {('lowest', 'middle', 'highest')[beaten]} card.", action
 
 
-def _simple_negotiation(state: State, pattern: str, rng: random.Random) -> tuple[str, str]:
+def _simple_negotiation(state: State, pattern: str, rng: random.Random, given: str | None = None) -> tuple[str, str]:
     information = state.information(state.player)
     values, offer = information["values"], information["offer"]
     ranked = sorted(values, key=lambda good: values[good])
-    if offer is None:
+    proposed = said_in(given, tuple(values)).offer if given else None
+    if proposed is not None:
+        action, gets, gives = given, proposed.gets._asdict(), proposed.gives._asdict()
+    elif offer is None:
         action, gets, gives = _make_offer(information, rng)
     else:
         gets, gives = offer["gives"], offer["gets"]  # the other's offer, seen from here
-        action = "[Accept]" if _worth(gets, values) > _worth(gives, values) else "[Deny]"
+        action = given or ("[Accept]" if _worth(gets, values) > _worth(gives, values) else "[Deny]")
     income, cost = _worth(gets, values), _worth(gives, values)
     if pattern == "case_by_case":
         return f"Take it: I get {income} and give {cost}. Leave it: I get 0.", action
@@ -148,9 +172,10 @@ def _valued(amounts: dict[str, int], values: dict[str, int]) -> str:
     return ", ".join(f"{units} {good} at {values[good]} is {units * values[good]}" for good, units in amounts.items())
 
 
-_CAREFUL = {
+EXPLAINED = {  # writers that reason for a given action, or else choose one
     "tic_tac_toe": _tic_tac_toe,
     "kuhn_poker": _kuhn_poker,
     "simple_negotiation": _simple_negotiation,
-    **held_out.CAREFUL,
+    "nim": held_out.nim,
 }
+_CAREFUL = {**EXPLAINED, **held_out.CAREFUL}

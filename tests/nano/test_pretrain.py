@@ -27,27 +27,31 @@ def test_the_loss_falls_and_the_seed_decides():
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
 
 
-def test_only_replies_are_targets():
+def test_a_batch_is_prompts_and_replies():
     words = pretrain.learn_tokenizer(SMALL)
-    parts = next(pretrain.batches(SMALL, words))
-    assert sum(len(ids) for ids, _ in parts) == SMALL.batch_size
-    for ids, targets in parts:
-        for row, target in zip(ids.tolist(), targets.tolist(), strict=True):
-            learnt = [i for i, token in enumerate(target) if token != -100]
-            assert learnt == list(range(learnt[0], learnt[-1] + 1))
-            assert [row[i + 1] for i in learnt] == [target[i] for i in learnt]
-            assert words.decode(row[: learnt[0] + 1]).endswith("<|im_start|>assistant\n")
-            assert target[learnt[-1]] == words.eos_token_id
+    rows = next(pretrain.batches(SMALL, words))
+    assert len(rows) == SMALL.batch_size
+    for prompt_ids, reply_ids in rows:
+        assert words.decode(prompt_ids).endswith("<|im_start|>assistant\n")
+        assert reply_ids[-1] == words.eos_token_id
 
 
-def test_the_loss_ignores_padding():
+def test_the_loss_is_the_cross_entropy_of_the_replies_alone():
+    """Packed, with a prompt that two rows share and one that is shorter, against one row at a time by hand."""
     words = pretrain.learn_tokenizer(SMALL)
     torch.manual_seed(0)
     model = pretrain.LlamaForCausalLM(pretrain.model_config(SMALL, words))
-    rows = [([5, 6, 7], [8, 9]), ([5, 6, 7, 8, 9, 10], [11, 12, 13])]
-    together = pretrain.reply_loss(model, *pretrain.collate(rows, words.pad_token_id))
-    apart = sum(pretrain.reply_loss(model, *pretrain.collate([row], words.pad_token_id)) for row in rows)
-    torch.testing.assert_close(together, apart)
+    rows = [([5, 6, 7], [8, 9]), ([5, 6, 7], [8, 10, 2]), ([5, 6, 7, 8, 9, 10], [11, 12, 13])]
+    by_hand = torch.zeros(())
+    for prompt_ids, reply_ids in rows:
+        logits = model(torch.tensor([prompt_ids + reply_ids])).logits[0, len(prompt_ids) - 1 : -1]
+        by_hand = by_hand + torch.nn.functional.cross_entropy(logits, torch.tensor(reply_ids), reduction="sum")
+    expected = torch.autograd.grad(by_hand, model.parameters())
+    pretrain.packing.install(model)
+    loss = pretrain.reply_loss(model, rows, words.pad_token_id)
+    torch.testing.assert_close(loss, by_hand)
+    for ours, theirs in zip(torch.autograd.grad(loss, model.parameters()), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_the_learning_rate_rises_then_falls():
