@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"spiral-lite {options.command}: stopped", file=sys.stderr)
         return 130
-    print(text)
+    if environment.first_process():  # of several, one speaks
+        print(text)
     return 0
 
 
