@@ -94,6 +94,11 @@ class Game(ABC):
         """The worst that can befall a player; in a zero-sum game what the other one wins."""
         return -self.max_return
 
+    @property
+    def value(self) -> float | None:
+        """What player 0 gets in a zero-sum game if both play perfectly, where that is known; None elsewhere."""
+        return None
+
     def options(self) -> dict[str, Any]:
         """The fields, ready for JSON: `games.make(game.name, **game.options()) == game`."""
         return dataclasses.asdict(self)

@@ -56,6 +56,10 @@ class ConnectFour(Game):
     def max_return(self) -> float:
         return 1.0
 
+    @property
+    def value(self) -> float:
+        return 1.0  # Allis 1988, "A Knowledge-based Approach of Connect-Four"; Allen, the same year
+
     def initial_state(self) -> ConnectFourState:
         return ConnectFourState(self)
 

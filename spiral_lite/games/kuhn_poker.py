@@ -48,6 +48,13 @@ class KuhnPoker(Game):
     def max_return(self) -> float:
         return 2.0 if self.rounds == 1 and self.variant == "textbook" else 1.0
 
+    @property
+    def value(self) -> float | None:
+        if self.variant == "published":
+            return 0.0  # the last round alone pays, and its value is 0 whoever starts: never folding guarantees it
+        # 1: Kuhn 1950. 2: by a linear program (evaluation.exact.game_value). Longer textbook matches are too large.
+        return {1: -1 / 18, 2: 0.0}.get(self.rounds)
+
     def initial_state(self) -> KuhnState:
         return KuhnState(self)
 

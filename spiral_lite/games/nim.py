@@ -9,7 +9,8 @@ Read `tic_tac_toe.py` before this, `connect_four.py` after.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import xor
 from typing import Any, ClassVar
 
 from spiral_lite.games.base import TERMINAL, Game, State
@@ -33,6 +34,10 @@ class Nim(Game):
     @property
     def max_return(self) -> float:
         return 1.0
+
+    @property
+    def value(self) -> float:
+        return 1.0 if reduce(xor, self.piles) else -1.0  # Bouton 1901
 
     def options(self) -> dict[str, Any]:
         return {"piles": list(self.piles)}
