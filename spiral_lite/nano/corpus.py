@@ -18,7 +18,7 @@ from spiral_lite.games import CHANCE, TERMINAL, Game, Invalid, State
 from spiral_lite.nano import held_out, problems, replies
 
 CARELESS_SHARE = 0.5
-HELD_OUT_SHARE = 0.02  # of each game that is only measured, never trained on
+HELD_OUT_SHARE = 0.015  # of each game that is only measured, never trained on
 _REST = 1 - HELD_OUT_SHARE * len(held_out.CAREFUL)
 SHARES = {
     "tic_tac_toe": 0.34 * _REST,

@@ -30,7 +30,7 @@ Row = tuple[list[int], list[int]]  # the tokens of a prompt and of its reply
 class PretrainConfig:
     """Everything that decides the weights."""
 
-    steps: int = 4200
+    steps: int = 4000
     batch_size: int = 128  # samples
     learning_rate: float = 2e-3  # at its highest; linear warm-up, then cosine to a tenth
     warmup_steps: int = 100
