@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
-COMPLETE = "baseline.json"
+from spiral_lite import checkpoints
+
 NANO = Path(__file__).resolve().parent.parent / "data" / "nano"
 
 
 def locate(name: str) -> str:
-    """The folder or Hub id of a model. A training run's folder stands for its last checkpoint if it has no final model.
+    """The folder or Hub id of a model. A training run's folder stands for its last good checkpoint if it has no final
+    model.
 
-    Raises ValueError with the names that are possible if a folder holds no model.
+    Raises ValueError with the names that are possible if a folder holds no model, or one that is not what was saved.
     """
     if name == "nano":
         if not (NANO / "model.safetensors").exists():
@@ -24,20 +28,15 @@ def locate(name: str) -> str:
     folder = Path(name)
     if not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith((".", "runs/")):
         return name  # owner/model on the Hub
+    if (folder / checkpoints.MANIFEST).exists():
+        checkpoints.verify(folder)
     if (folder / "config.json").exists():
         return name
-    saved = checkpoints(folder)
-    if saved:
-        return str(saved[-1])
+    if checkpoints.saved(folder):
+        return str(checkpoints.last_good(folder))
     raise ValueError(
         f"no model at {name!r}; give nano, a folder with config.json, a training run, or a Hub id (owner/model)"
     )
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """The complete checkpoints of a training run, oldest first: a checkpoint's last file is COMPLETE."""
-    found = [path for path in run.glob("checkpoint-*") if (path / COMPLETE).exists()]
-    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
 def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[Any, Any]:
@@ -61,4 +60,53 @@ def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[
         raise ValueError(f"cannot load {name!r}: {error}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    refuse_tokenizer(model, tokenizer)
+    refuse_nan(model, f"the model {name!r}")
     return model.eval(), tokenizer
+
+
+def refuse_tokenizer(model: Any, tokenizer: Any) -> None:
+    """Raises ValueError if a tokenizer is not one for this model: it writes tokens that the model does not know, or
+    none that ends a reply."""
+    highest, known = max(tokenizer.get_vocab().values()), model.get_input_embeddings().num_embeddings
+    if highest >= known:
+        raise ValueError(
+            f"wrong tokenizer: its tokens go up to {highest}, and the model knows {known}, 0 to {known - 1}; "
+            "load both from one folder, as models.load does"
+        )
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            "wrong tokenizer: it has no end token, so no reply would ever end; set one that the model has learnt, "
+            "e.g. tokenizer.eos_token = '<|endoftext|>'"
+        )
+
+
+def refuse_nan(model: Any, what: str) -> None:
+    """Raises ValueError if a weight is NaN or infinite. what: the model in words, with which the message begins."""
+    import torch
+
+    for name, weight in model.named_parameters():
+        if weight.is_floating_point() and weight.element_size() > 1 and not torch.isfinite(weight).all():
+            bad = int((~torch.isfinite(weight)).sum())
+            raise ValueError(
+                f"{what} is broken: {bad} of the {weight.numel()} values of {name} are NaN or infinite. Go back to a "
+                "model before it broke; a lower learning rate or max_grad_norm may keep the next one whole"
+            )
+
+
+def fingerprint(model: Any) -> dict[str, Any]:
+    """By what a checkpoint knows its model again: configuration, names and shapes of its weights, and a hash of the
+    first values of each weight that it began with; of the frozen ones where there are any, as a new adapter is random.
+    """
+    passing = ("transformers_version", "use_cache")
+    config = {key: value for key, value in model.config.to_dict().items() if key[0] != "_" and key not in passing}
+    config = json.loads(json.dumps(config, default=str))  # as a checkpoint gives it back
+    weights = dict(model.named_parameters())
+    base, frozen = hashlib.sha256(), {name: weight for name, weight in weights.items() if not weight.requires_grad}
+    for name, weight in (frozen or weights).items():
+        base.update(name.encode() + str(weight.detach().flatten()[:256].tolist()).encode())
+    return {
+        "config": config,
+        "shapes": {name: list(weight.shape) for name, weight in weights.items()},
+        "base": base.hexdigest(),
+    }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from spiral_lite.cli.command import Result, at_least, declare
 
+RUN_FILE = "run.json"
 SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
 
 
@@ -24,11 +26,11 @@ def _train(options: argparse.Namespace) -> Result:
     from spiral_lite import games, models
     from spiral_lite.metrics import read_metrics
     from spiral_lite.show.progress import print_progress
-    from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, lora, nano_config
+    from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, lora, nano_config
 
     _refuse_a_lone_process()
     played = [games.make(name) for name in options.games]
-    checkpoint = str(last_checkpoint(options.out)) if options.resume else None
+    checkpoint = _last_checkpoint(options.out) if options.resume else None
     changes = {
         "steps": options.steps,
         "turns_per_step": options.turns_per_step,
@@ -67,6 +69,16 @@ def _train(options: argparse.Namespace) -> Result:
         "out": str(options.out),
         "last_step": rows[-1] if rows else {},
     }
+
+
+def _last_checkpoint(run: Path) -> str | None:
+    """The last good checkpoint of a run; None if the run was killed before there was one, and so begins again."""
+    from spiral_lite import checkpoints
+
+    if (run / RUN_FILE).exists() and not checkpoints.saved(run):
+        print(f"{str(run)!r} has no checkpoint yet: the run begins again", file=sys.stderr, flush=True)
+        return None
+    return str(checkpoints.last_good(run))
 
 
 def _settings(options: argparse.Namespace) -> Result:
@@ -123,7 +135,9 @@ def _refuse_a_lone_process() -> None:
 def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) -> None:
     """Writes what decides the run into its folder; a resumed run must agree with what stands there. All processes look
     before the first one writes."""
-    file = options.out / "run.json"
+    from spiral_lite import checkpoints
+
+    file = options.out / RUN_FILE
     mine = {"model": options.model, "games": options.games, "opponent": options.opponent, **changes}
     mine |= {"lora_rank": options.lora_rank} if options.lora_rank else {}
     mine = {name: value for name, value in mine.items() if name not in ("steps", "save_every")}
@@ -135,7 +149,7 @@ def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) ->
         processes.wait_for_everyone()
         if processes.is_main_process:
             options.out.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(mine) + "\n")
+            checkpoints.write(file, json.dumps(mine) + "\n")
         return
     if file.exists() and (begun := json.loads(file.read_text())) != mine:
         raise ValueError(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from spiral_lite import models
+from spiral_lite import checkpoints
 from spiral_lite.players import Desk, Player, Prompt, Reply, Sampling
 from spiral_lite.rollout.backends import load_player
 
@@ -27,7 +27,9 @@ def past_selves(folder: str | Path) -> list[Path]:
 
     Raises ValueError if there are none.
     """
-    found = models.checkpoints(Path(folder)) or sorted(path.parent for path in Path(folder).glob("*/config.json"))
+    run = Path(folder)
+    found = [path for path in checkpoints.saved(run) if (path / checkpoints.MANIFEST).exists()]
+    found = checkpoints.good(run) if found else sorted(path.parent for path in run.glob("*/config.json"))
     if not str(folder) or not found:
         raise ValueError(
             f"no checkpoints in {str(folder)!r}; name the folder of a run that was trained with --save-every, or one "

@@ -1,12 +1,13 @@
-"""Self-play training: `config.py` (every setting), `collect.py` (from games to the turns of a step), `self_play.py`
-(the trainer). Read them in this order, after `advantages.py` and `packing.py`."""
+"""Self-play training: `config.py` (every setting), `collect.py` (from games to the turns of a step), `saving.py`
+(checkpoints), `self_play.py` (the trainer). Read them in this order, after `advantages.py` and `packing.py`."""
 
 from spiral_lite import environment
 
 environment.prepare()  # before torch is imported, and before TRL would report its use
 
+from spiral_lite.checkpoints import last_good as last_checkpoint
 from spiral_lite.trainer.collect import Sample
 from spiral_lite.trainer.config import SelfPlayConfig, lora, nano_config
-from spiral_lite.trainer.self_play import Every, SelfPlayTrainer, last_checkpoint
+from spiral_lite.trainer.self_play import Every, SelfPlayTrainer
 
 __all__ = ["Every", "Sample", "SelfPlayConfig", "SelfPlayTrainer", "last_checkpoint", "lora", "nano_config"]

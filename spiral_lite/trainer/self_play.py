@@ -8,14 +8,13 @@ The loss, importance ratios, optimizer, mixed precision, several processes, tabl
 Differs from the published code: the baseline is one for the whole job, the observations are worded anew, Kuhn poker is
 the textbook game unless asked otherwise, and turns whose advantage is 0 are kept.
 What is ours is one override of the training step, `_generate_and_score_completions`, which delegates to TRL's; one
-that computes the same log-probabilities without padding; two that keep the baseline in checkpoints. Read `collect.py`
-before this.
+that computes the same log-probabilities without padding; two that give checkpoints the baseline and the past selves.
+Read `collect.py` and `saving.py` before this.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import math
 import random
 import time
@@ -27,9 +26,8 @@ import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOTrainer
 
-from spiral_lite import advantages, models, packing, rewards
+from spiral_lite import advantages, packing, rewards
 from spiral_lite.advantages import Outcome
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, advantage_metrics, play_metrics
@@ -40,12 +38,13 @@ from spiral_lite.rollout.vllm_backend import TrlVllmBackend
 from spiral_lite.trainer import collect, sharding
 from spiral_lite.trainer.collect import Played, Sample
 from spiral_lite.trainer.config import SelfPlayConfig
+from spiral_lite.trainer.saving import SavingTrainer
 
 GAMES_FOLDER, POOL_FOLDER = "games", "pool"
 PROMPT_TOKENS = 160  # what memory is planned for; longer prompts are read too, if they fit
 
 
-class SelfPlayTrainer(GRPOTrainer):
+class SelfPlayTrainer(SavingTrainer):
     """`SelfPlayTrainer(model, [game], nano_config("runs/a"), processing_class=tokenizer).train()`.
 
     model: a transformers causal language model; games: one or several, played in turn; opponent: who has the other
@@ -236,22 +235,14 @@ class SelfPlayTrainer(GRPOTrainer):
         self._logs["advantages"].extend(everyones)
         self._metrics["train"].pop("frac_reward_zero_std", None)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        if self.args.should_save:
-            folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            aside = folder / f"{models.COMPLETE}.part"
-            aside.write_text(json.dumps({"baseline": self.baseline.state_dict(), "pool": self._past_selves}))
-            aside.replace(folder / models.COMPLETE)  # written last and at once: its presence says that all is there
+    def our_state(self) -> dict[str, Any]:
+        return {"baseline": self.baseline.state_dict(), "pool": self._past_selves}
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            state = json.loads((Path(checkpoint) / models.COMPLETE).read_text())
-            self.baseline.load_state_dict(state["baseline"])
-            self._past_selves = state["pool"]
-            for name in self._past_selves:
-                self.opponent.add(Path(self.args.output_dir) / POOL_FOLDER / name)  # type: ignore[union-attr]
+    def load_our_state(self, state: dict[str, Any]) -> None:
+        self.baseline.load_state_dict(state["baseline"])
+        self._past_selves = state["pool"]
+        for name in self._past_selves:
+            self.opponent.add(Path(self.args.output_dir) / POOL_FOLDER / name)  # type: ignore[union-attr]
 
     def add_past_self(self) -> None:
         """Saves the model as it is now, and hands it to the pool."""
@@ -312,11 +303,3 @@ class Every(TrainerCallback):
         step, rest = divmod(state.global_step, args.num_iterations)
         if rest == 0 and step % self.steps == 0:
             self.measure(step)
-
-
-def last_checkpoint(run: Path) -> Path:
-    """The newest checkpoint of a run that can be resumed. Raises ValueError if there is none."""
-    found = models.checkpoints(run)
-    if not found:
-        raise ValueError(f"no checkpoint in {str(run)!r}; train with --save-every, e.g. --save-every 5")
-    return found[-1]

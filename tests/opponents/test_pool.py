@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral_lite import games, models, opponents, players
+from spiral_lite import checkpoints, games, models, opponents, players
 from spiral_lite.opponents.pool import Pool, past_selves
 from spiral_lite.players import Prompt, Reply
 from spiral_lite.rollout import play
@@ -90,24 +90,25 @@ def run(tmp_path: Path) -> Path:
     """The folder of a run: two checkpoints that are the nano model, and one that was not finished."""
     for step in (2, 10, 20):
         folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
+        aside = checkpoints.begin(folder)
         for file in models.NANO.iterdir():
-            (folder / file.name).symlink_to(file)
-        if step < 20:
-            (folder / models.COMPLETE).write_text("{}")
+            (aside / file.name).symlink_to(file)
+        checkpoints.finish(folder, {"step": step})
+    (folder / checkpoints.MANIFEST).unlink()
     return tmp_path
 
 
 def test_the_checkpoints_of_a_run(run: Path) -> None:
-    assert [folder.name for folder in past_selves(run)] == ["checkpoint-2", "checkpoint-10"]
+    with pytest.warns(UserWarning, match="refused: .*checkpoint-20: manifest.json is missing"):
+        assert [folder.name for folder in past_selves(run)] == ["checkpoint-2", "checkpoint-10"]
     pool = opponents.load(f"pool-recent:{run}")
     assert isinstance(pool, Pool)
     assert pool.name == "pool of 2 (recent)"
-    assert pool.weights == [1, 2]
+    assert pool.weighting == "recent"
 
 
 def test_folders_of_models(run: Path) -> None:
-    for file in run.glob(f"*/{models.COMPLETE}"):
+    for file in run.glob(f"*/{checkpoints.MANIFEST}"):
         file.unlink()
     assert [folder.name for folder in past_selves(run)] == ["checkpoint-10", "checkpoint-2", "checkpoint-20"]
 
