@@ -14,6 +14,7 @@ DEFAULTS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",  # no file of tensors is unpickled, whichever library reads it
     "TRL_EXPERIMENTAL_SILENCE": "1",  # `rollout_func` is marked experimental; we pin TRL instead
     "TRANSFORMERS_VERBOSITY": "error",
 }

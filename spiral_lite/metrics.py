@@ -17,6 +17,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from spiral_lite import checkpoints
 from spiral_lite.dialogue.replies import OPENING, boxed
 from spiral_lite.rollout import Played
 
@@ -109,7 +110,7 @@ class MetricsFile(TrainerCallback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         done = state.global_step // args.num_iterations
         kept = [row for row in read_metrics(self.path.parent) if row["step"] <= done]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        checkpoints.write(self.path, "".join(json.dumps(row) + "\n" for row in kept))  # a kill now loses no row
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         if not state.is_world_process_zero or not logs or "invalid_rate" not in logs:

@@ -1,10 +1,10 @@
 """A GRPOTrainer whose checkpoints are whole: all that a run needs to go on bit for bit, in folders that are never half.
 
-What transformers writes (weights as safetensors; optimizer, schedule and random states of every process as torch files,
-which it reads with `weights_only=True`; its state as JSON) is written aside, joined by ours (`self_play.json`: baseline,
+What transformers writes (weights as safetensors; optimizer, schedule and random states of every process as torch files
+that it reads with `weights_only=True`; its state as JSON) is written aside, joined by ours (`self_play.json`: baseline,
 past selves), and put in place by `checkpoints.py`, which also keeps settings, versions and the model's fingerprint.
-`training_args.bin`, a pickle, is left out. What a run must not begin or go on with is refused before it begins: weights
-with NaN, a tokenizer or a checkpoint of another model, a folder that does not match its manifest.
+`training_args.bin`, a pickle that nothing reads, is left out. What a run must not begin or go on with is refused before
+it begins: weights with NaN, a tokenizer or a checkpoint of another model, a folder that does not match its manifest.
 Read `checkpoints.py` before this, `self_play.py` after.
 """
 

@@ -27,7 +27,7 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 
-from spiral_lite import advantages, packing, rewards
+from spiral_lite import advantages, checkpoints, packing, rewards
 from spiral_lite.advantages import Outcome
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, advantage_metrics, play_metrics
@@ -248,10 +248,10 @@ class SelfPlayTrainer(SavingTrainer):
         """Saves the model as it is now, and hands it to the pool."""
         folder = Path(self.args.output_dir) / POOL_FOLDER / f"step_{self.self_play_step:05d}"
         if self.args.should_save and not folder.exists():  # it does after a kill: the same step gave the same weights
-            aside = folder.with_name(f".{folder.name}")
+            aside = checkpoints.begin(folder)
             self.accelerator.unwrap_model(self.model).save_pretrained(aside)
             self.processing_class.save_pretrained(aside)
-            aside.replace(folder)
+            checkpoints.finish(folder, {"step": int(self.state.global_step)})
         self.accelerator.wait_for_everyone()
         self._past_selves.append(folder.name)
         self.opponent.add(folder)  # type: ignore[union-attr]
