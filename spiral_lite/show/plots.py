@@ -7,7 +7,10 @@ JSON. Needs `pip install "spiral-lite[course]"`; matplotlib is imported when a f
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import html
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,13 +60,22 @@ def alt_text(figure: Figure) -> str:
 
 def image(figure: Figure) -> Any:
     """The figure as a notebook shows it: a PNG with its alternative text."""
-    import io
-
     from IPython.display import Image
 
+    return Image(_png(figure), alt=alt_text(figure), width=WIDTH)
+
+
+def html_image(figure: Figure) -> str:
+    """The same as HTML, for a page that holds more than the figure."""
+    data = base64.b64encode(_png(figure)).decode()
+    alt = html.escape(alt_text(figure))
+    return f'<img alt="{alt}" style="width:{WIDTH}px;max-width:100%" src="data:image/png;base64,{data}">'
+
+
+def _png(figure: Figure) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=130)
-    return Image(data.getvalue(), alt=alt_text(figure), width=WIDTH)
+    return data.getvalue()
 
 
 def nash_conv_curve(
@@ -146,9 +158,11 @@ def matches(
         return _finish(figure, text, path)
 
 
-def training_curves(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
+def training_curves(
+    rows: Sequence[Row], path: str | Path | None = None, nash_conv: Sequence[tuple[int, Result]] = ()
+) -> Figure:
     """Small multiples of a run's metrics: for each game the return of both roles (points) with their baselines (thin),
-    and where they are logged the invalid replies, the reply length and the entropy."""
+    `nash_conv` of (step, result), and where they are logged invalid and unreasoned replies, length and entropy."""
     if not rows:
         raise ValueError("no rows: train at least one step, then pass the rows of its metrics.jsonl")
     import matplotlib.pyplot as plt
@@ -156,11 +170,12 @@ def training_curves(rows: Sequence[Row], path: str | Path | None = None) -> Figu
     games = sorted({key.split("/")[0] for key in rows[-1] if key.endswith("/return")})
     plain = [
         ("invalid_rate", "Invalid replies (%)", 100.0),
+        ("no_reasoning_rate", "Replies without reasoning (%)", 100.0),
         ("reply_tokens", "Reply length (tokens)", 1.0),
         ("entropy", "Entropy (nats a token)", 1.0),
     ]
-    plain = [panel for panel in plain if panel[0] in rows[-1]]
-    count = len(games) + len(plain)
+    plain = [panel for panel in plain if _series(rows, panel[0])[0]]
+    count = len(games) + len(plain) + bool(nash_conv)
     with style():
         high = (count + 1) // 2
         figure, grid = plt.subplots(
@@ -168,7 +183,9 @@ def training_curves(rows: Sequence[Row], path: str | Path | None = None) -> Figu
         )
         panels = list(grid.flat)
         said = [_draw_returns(panel, rows, game) for panel, game in zip(panels, games, strict=False)]
-        for panel, (key, title, scale) in zip(panels[len(games) :], plain, strict=False):
+        if nash_conv:
+            said.append(_draw_nash_conv(panels[len(games)], nash_conv))
+        for panel, (key, title, scale) in zip(panels[count - len(plain) :], plain, strict=False):
             steps, values = _series(rows, key)
             panel.plot(steps, [scale * value for value in values], color=BLUE)
             panel.set_title(title, loc="left", fontsize=13)
@@ -182,6 +199,15 @@ def training_curves(rows: Sequence[Row], path: str | Path | None = None) -> Figu
         _whole_steps(panels[0])
         steps = [row["step"] for row in rows]
         return _finish(figure, f"Training from step {steps[0]:g} to {steps[-1]:g}. {' '.join(said)}", path)
+
+
+def _draw_nash_conv(axes: Axes, points: Sequence[tuple[int, Result]]) -> str:
+    """One panel: NashConv with 95 % bands; what it shows in words."""
+    steps, results = zip(*points, strict=True)
+    _band(axes, steps, results, "nash_conv", BLUE, "o", "-")
+    axes.set_title("NashConv (points a game)", loc="left", fontsize=13)
+    axes.set_ylim(bottom=0)
+    return f"NashConv: from {_said(results[0], 'nash_conv')} to {_said(results[-1], 'nash_conv')}."
 
 
 def _draw_returns(axes: Axes, rows: Sequence[Row], game: str) -> str:
@@ -238,7 +264,7 @@ def scaling_curve(points: Sequence[Row], path: str | Path | None = None) -> Figu
 
 def _series(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
     """(steps, values) of the rows that have the key."""
-    kept = [row for row in rows if key in row]
+    kept = [row for row in rows if row.get(key) is not None]  # TRL logs None for a mean of nothing
     return [row["step"] for row in kept], [row[key] for row in kept]
 
 

@@ -1,30 +1,45 @@
-"""One game, turn by turn: as plain text, and two games side by side as static HTML (before and after training).
+"""One game, turn by turn: as plain text, as static HTML (one game, or two side by side), and one moment of it.
 
 Positions are replayed from the episode's history, so nothing depends on the prompt template. Records in, text out.
+Whatever a player wrote is shown as text: escaped, inside <pre> or <code> (where a notebook sets no formulas), and
+with its control characters made visible. `replay_widget.py` turns the pages by hand.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from pathlib import Path
 
 from spiral_lite import games
 from spiral_lite.dialogue import observe
 from spiral_lite.games import CHANCE, State
 from spiral_lite.rollout import Episode, Turn
+from spiral_lite.show.boards import drawing
 
 LAST_LINES = 4  # of an observation: what has changed, and the legal actions
 ENDINGS = {"rules": "Over", "invalid": "Over by an invalid move", "turn_limit": "Over the turn limit: a draw"}
+HALVES = [*range(0x7F, 0xA0), *range(0xD800, 0xE000)]  # C1 control characters; halves of characters
+VISIBLE = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | dict.fromkeys(HALVES, 0xFFFD)
+WRAPPED = "white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;line-height:1.35"
+Event = Turn | str | None
 
 
-def moments(episode: Episode) -> Iterator[tuple[State, Turn | str]]:
-    """(state, what happens there) in order: a turn, or a chance outcome as text."""
+def moments(episode: Episode) -> Iterator[tuple[State, Event]]:
+    """(state, what happens there) in order: a turn, or a chance outcome as text; last the final position with None."""
     state, turns = games.make(episode.game, **episode.options).initial_state(), iter(episode.turns)
     for action in episode.history:
         yield state, action if state.player == CHANCE else next(turns)
         state = state.apply(action)
     for turn in turns:  # the last reply, where it was invalid: it is not in the history
         yield state, turn
+    yield state, None
+
+
+def read_log(path: Path) -> list[Episode]:
+    """The games of a log; a last line that is not yet complete is left out."""
+    with open(path, encoding="utf-8") as file:
+        return [Episode.from_json(line) for line in file if line.endswith("\n")]
 
 
 def storyboard(episode: Episode) -> str:
@@ -36,27 +51,56 @@ def storyboard(episode: Episode) -> str:
     >>> print(storyboard(play(games.make("kuhn_poker"), seats, 1)[0]).splitlines()[0])
     kuhn_poker, player 0: random, player 1: random
     """
-    blocks = [_headline(episode)]
+    blocks = [headline(episode)]
     number = 0
     for state, event in moments(episode):
         if isinstance(event, str):
             blocks.append(_chance(state, event))
-            continue
-        number += 1
-        body = [f"  | {line}" for line in seen(state, event.role)] + [f"  > {line}" for line in _lines(event.reply)]
-        blocks.append(
-            "\n".join([f"Turn {number}, player {event.role} ({event.player})", *body, f"  = {meaning(event)}"])
-        )
+        elif event is not None:
+            number += 1
+            body = [f"  | {line}" for line in seen(state, event.role)] + [f"  > {line}" for line in _lines(event.reply)]
+            blocks.append("\n".join([f"Turn {number}, {_who(event)}", *body, f"  = {meaning(event)}"]))
     return "\n".join([*blocks, ending(episode)])
 
 
+def page(episode: Episode) -> str:
+    """The whole game as static HTML."""
+    parts = [f"<p>{_code(headline(episode))}</p>"]
+    for state, event in moments(episode):
+        if isinstance(event, str):
+            parts.append(f"<p><em>{html.escape(_chance(state, event))}</em></p>")
+        elif event is not None:
+            parts += [f"<h4>{_code(_who(event))}</h4>", _pre("\n".join(seen(state, event.role)), "opacity:.75")]
+            parts += [_written(event)]
+    return "".join([*parts, f"<p><strong>{html.escape(ending(episode))}</strong></p>"])
+
+
 def side_by_side(before: Episode, after: Episode) -> str:
-    """Two games as static HTML, in two columns that become one on a narrow screen. All model text is escaped."""
+    """Two games as static HTML, in two columns that become one on a narrow screen."""
     columns = "".join(
-        f'<section style="flex:1 1 20em;min-width:0" aria-label="{title}"><h3>{title}</h3>{_html(episode)}</section>'
+        f'<section style="flex:1 1 20em;min-width:0" aria-label="{title}"><h3>{title}</h3>{page(episode)}</section>'
         for title, episode in (("Before training", before), ("After training", after))
     )
     return f'<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">{columns}</div>'
+
+
+def moment(episode: Episode, i: int) -> str:
+    """Moment `i` of `len(list(moments(episode)))` as HTML: the position with all cards open, and what happens there.
+
+    Raises IndexError beyond the last moment.
+    """
+    all_moments = list(moments(episode))
+    state, event = all_moments[i]
+    parts = [f"<p>{_code(headline(episode))}<br>Moment {i + 1} of {len(all_moments)}</p>", drawing(state)]
+    if event is None:
+        parts.append(f"<p><strong>{html.escape(ending(episode))}</strong></p>")
+    elif isinstance(event, str):
+        parts.append(f"<p><em>{html.escape(_chance(state, event))}</em></p>")
+    else:
+        read = "" if drawing(state) else _pre(observe(state, event.role), "opacity:.75")
+        prompt = f"<details><summary>The whole prompt</summary>{_pre(event.prompt, 'opacity:.75')}</details>"
+        parts += [f"<h4>{_code(_who(event))} writes</h4>", read, _written(event), prompt]
+    return "".join(parts)
 
 
 def seen(state: State, role: int) -> list[str]:
@@ -67,7 +111,8 @@ def seen(state: State, role: int) -> list[str]:
 
 def meaning(turn: Turn) -> str:
     """The action of a turn, or why there was none."""
-    return f"plays {turn.action}" if turn.invalid is None else f"invalid: {turn.invalid}"
+    cut = " (the reply was cut at the token limit)" if turn.truncated else ""
+    return visible(f"plays {turn.action}" if turn.invalid is None else f"invalid: {turn.invalid}") + cut
 
 
 def ending(episode: Episode) -> str:
@@ -76,9 +121,23 @@ def ending(episode: Episode) -> str:
     return f"{ENDINGS.get(episode.ended, episode.ended)}. Returns: player 0 {first:+g}, player 1 {second:+g}"
 
 
-def _headline(episode: Episode) -> str:
+def headline(episode: Episode) -> str:
+    """The game and who played it."""
     names = {turn.role: turn.player for turn in episode.turns}
-    return f"{episode.game}, " + ", ".join(f"player {role}: {names.get(role, 'no turn')}" for role in (0, 1))
+    return visible(f"{episode.game}, " + ", ".join(f"player {role}: {names.get(role, 'no turn')}" for role in (0, 1)))
+
+
+def visible(text: str) -> str:
+    r"""The text with its control characters as pictures, so that none of them can move a cursor or set a colour.
+
+    >>> visible("\x1b[31mred\r")
+    '␛[31mred␍'
+    """
+    return text.translate(VISIBLE)
+
+
+def _who(turn: Turn) -> str:
+    return visible(f"player {turn.role} ({turn.player})")
 
 
 def _chance(state: State, outcome: str) -> str:
@@ -88,21 +147,18 @@ def _chance(state: State, outcome: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return text.strip().splitlines() or ["(nothing)"]
+    return visible(text.strip().replace("\r\n", "\n")).split("\n") if text.strip() else ["(nothing)"]
 
 
-def _html(episode: Episode) -> str:
-    parts = [f"<p>{html.escape(_headline(episode))}</p>"]
-    pre = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;{}">{}</pre>'
-    for state, event in moments(episode):
-        if isinstance(event, str):
-            parts.append(f"<p><em>{html.escape(_chance(state, event))}</em></p>")
-            continue
-        reply = "\n".join(_lines(event.reply))
-        parts += [
-            f"<h4>Player {event.role} ({html.escape(event.player)})</h4>",
-            pre.format("opacity:.75", html.escape("\n".join(seen(state, event.role)))),
-            pre.format("border-left:3px solid;padding-left:.6em", html.escape(reply)),
-            f"<p><strong>{html.escape(meaning(event))}</strong></p>",
-        ]
-    return "".join([*parts, f"<p><strong>{html.escape(ending(episode))}</strong></p>"])
+def _written(turn: Turn) -> str:
+    """A reply as HTML, and what it meant."""
+    reply = _pre("\n".join(_lines(turn.reply)), "border-left:3px solid;padding-left:.6em")
+    return f"{reply}<p>{'&#10007;' if turn.invalid else '&#8594;'} <strong>{_code(meaning(turn))}</strong></p>"
+
+
+def _pre(text: str, style: str) -> str:
+    return f'<pre style="{WRAPPED};{style}">{html.escape(visible(text))}</pre>'
+
+
+def _code(text: str) -> str:
+    return f'<code style="background:none;padding:0;overflow-wrap:anywhere">{html.escape(text)}</code>'
