@@ -1,4 +1,4 @@
-"""The commands that train: train, pretrain."""
+"""The commands that train: train, imitate, pretrain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's set
 
 def add(commands: Any) -> None:
     """Declares them."""
-    for one in (_add_train, _add_pretrain):
+    for one in (_add_train, _add_imitate, _add_pretrain):
         one(commands)
 
 
@@ -142,7 +142,8 @@ def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) ->
     mine |= {"lora_rank": options.lora_rank} if options.lora_rank else {}
     mine = {name: value for name, value in mine.items() if name not in ("steps", "save_every")}
     if not options.resume:
-        if options.out.exists() and any(options.out.iterdir()):
+        hidden = ".*"  # of a run that was killed before it began
+        if options.out.exists() and any(not path.match(hidden) for path in options.out.iterdir()):
             raise ValueError(
                 f"{str(options.out)!r} holds a run; add --resume to go on with it, or choose another --out"
             )
@@ -155,6 +156,48 @@ def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) ->
         raise ValueError(
             f"the run in {str(options.out)!r} was begun with {begun}, not {mine}; resume with its settings"
         )
+
+
+def _imitate(options: argparse.Namespace) -> Result:
+    from spiral_lite import games, models
+    from spiral_lite.imitation import ImitationConfig, expert, imitate, nano_imitation_config
+
+    shown = [games.make(name) for name in options.games]
+    for game in shown:
+        expert(game)  # refuses now, not after a large model is read
+    if options.out.exists() and any(options.out.iterdir()):
+        raise ValueError(f"{str(options.out)!r} holds a run; choose another --out")
+    changes = {
+        "steps": options.steps,
+        "turns_per_step": options.turns_per_step,
+        "learning_rate": options.learning_rate,
+        "seed": options.seed,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    model, tokenizer = models.load(options.model, device="cpu")  # the trainer takes it to the GPU of its process
+    if model.num_parameters() < SMALL_MODEL:
+        config = nano_imitation_config(options.out, **changes)
+    else:
+        config = ImitationConfig(output_dir=str(options.out), **changes)
+    rows: list[dict[str, float]] = []
+
+    def report(row: dict[str, float]) -> None:
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+
+    began = time.perf_counter()
+    imitate(model, tokenizer, shown, config, options.games_played, report).save_model(str(options.out))
+    return {
+        "model": options.model,
+        "games": options.games,
+        "games_played": options.games_played,
+        "steps": config.steps,
+        "turns_learnt": config.steps * config.turns_per_step * config.world_size,
+        "seed": options.seed,
+        "seconds": time.perf_counter() - began,
+        "out": str(options.out),
+        "last_step": rows[-1] if rows else {},
+    }
 
 
 def _pretrain(options: argparse.Namespace) -> Result:
@@ -223,6 +266,26 @@ def _add_train(commands: Any) -> None:
         action="store_true",
         help="go on from the last checkpoint in --out, with its settings (other --steps change the schedule)",
     )
+
+
+def _add_imitate(commands: Any) -> None:
+    command = declare(
+        commands,
+        "imitate",
+        _imitate,
+        "Train a model on games of experts, by supervised learning (TRL's SFTTrainer): the rival of self-play.",
+        "imitate --model nano --games kuhn_poker tic_tac_toe --games-played 500 --steps 100 --out runs/imitated",
+        "imitate --model nano --games kuhn_poker --steps 20 --turns-per-step 128 --out runs/b --json",
+    )
+    command.add_argument("--model", default="nano", help="nano, a folder, or a Hub id (default nano)")
+    command.add_argument(
+        "--games", nargs="+", required=True, help="with an expert: kuhn_poker, tic_tac_toe, nim, simple_negotiation"
+    )
+    command.add_argument("--games-played", type=int, default=500, metavar="N", help="of each game (default 500)")
+    command.add_argument("--steps", type=int, help="optimizer steps")
+    command.add_argument("--turns-per-step", type=int, help="turns learnt from in a step, as in train")
+    command.add_argument("--learning-rate", type=float, help="of AdamW; it falls linearly to 0")
+    command.add_argument("--out", type=Path, required=True, help="folder of the run: model, metrics.jsonl")
 
 
 def _add_pretrain(commands: Any) -> None:
