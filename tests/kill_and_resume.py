@@ -1,0 +1,177 @@
+"""Kills a training run with SIGKILL at random moments, resumes it each time, and holds it against one left alone.
+
+    python tests/kill_and_resume.py --kills 20 --steps 24 --turns 32 --out runs/kills --record
+
+A third of the kills come while a checkpoint is written, a few milliseconds after its hidden folder has appeared; the
+others at any time between the start of the process and two checkpoints later. After each kill every checkpoint in the
+run's folder must match its manifest, and at most the steps since the last one are lost. In the end the weights must be
+the same bytes, and the metrics (but for seconds) and the logged games the same rows. `--record` writes
+data/results/kill_and_resume.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+from spiral_lite import checkpoints
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "data" / "results" / "kill_and_resume.json"
+METRICS = "metrics.jsonl"
+
+
+def command(out, options, resume=False):
+    """The command line of the run; the same each time, but for --resume."""
+    line = f"train --model nano --games kuhn_poker --steps {options.steps} --turns-per-step {options.turns}"
+    line += f" --seed 31 --save-every {options.save_every}"
+    return ["-m", "spiral_lite.cli", *line.split(), "--out", str(out), *(["--resume"] if resume else [])]
+
+
+def start(out, options, resume=False):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with open(out.with_suffix(".log"), "a") as log:
+        return subprocess.Popen(
+            [sys.executable, *command(out, options, resume)], stdout=log, stderr=log, env=environment, cwd=ROOT
+        )
+
+
+def finish(process, out):
+    assert process.wait() == 0, f"the run failed; see {out.with_suffix('.log')}"
+
+
+def changed_since(path, began):
+    """Whether a file or folder is there and was written by the process that began then."""
+    try:
+        return path.stat().st_mtime > began
+    except FileNotFoundError:
+        return False
+
+
+def rows(out):
+    """The metrics rows by step, without what a clock says."""
+    lines = (out / METRICS).read_text().splitlines(keepends=True)
+    whole = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [{key: value for key, value in row.items() if "second" not in key} for row in whole]
+
+
+def last_step(out):
+    """Of the last good checkpoint; 0 before the first."""
+    good = checkpoints.good(out)
+    return int(good[-1].name.split("-")[1]) if good else 0
+
+
+def left_alone(out, options):
+    """Seconds until its first step begins, and of a step."""
+    began = time.time()
+    process = start(out, options)
+    while not (out / METRICS).exists():
+        assert process.poll() is None, f"the run failed; see {out.with_suffix('.log')}"
+        time.sleep(0.01)
+    ready = time.time()
+    finish(process, out)
+    return ready - began, (time.time() - ready) / options.steps
+
+
+def kill(out, options, rng, seconds, in_save):
+    """Starts or resumes the run and kills it; what was there then, or None if the run ended first."""
+    resume = (out / "run.json").exists()
+    before = last_step(out) if resume else 0
+    began = time.time()
+    process = start(out, options, resume)
+    moment = began + rng.uniform(0, seconds[0] + 2 * options.save_every * seconds[1])
+    delay = rng.uniform(0, 0.05)
+    while process.poll() is None:
+        if changed_since(out / checkpoints.ASIDE, began) if in_save else time.time() > moment:
+            time.sleep(delay)
+            break
+        time.sleep(0.001)
+    if process.poll() is not None:
+        finish(process, out)
+        return None
+    process.kill()
+    process.wait()
+    done = len(rows(out)) if changed_since(out / METRICS, began) else before
+    whole = checkpoints.good(out)
+    return {
+        "seconds": round(time.time() - began, 3),
+        "aimed_at_a_save": in_save,
+        "steps_done": done,
+        "last_checkpoint": last_step(out),
+        "steps_lost": done - last_step(out),
+        "left_of_a_save": sorted(path.name for path in (out / checkpoints.ASIDE).glob("*")),
+        "broken_checkpoints": len(checkpoints.saved(out)) - len(whole),
+    }
+
+
+def compare(one, other):
+    """What must be the same, and whether it is."""
+    games = [sorted((out / "games").glob("*.jsonl")) for out in (one, other)]
+    weights = [(out / "model.safetensors").read_bytes() for out in (one, other)]
+    return {
+        "weights": weights[0] == weights[1],
+        "metrics": rows(one) == rows(other),
+        "games": [(f.name, f.read_bytes()) for f in games[0]] == [(f.name, f.read_bytes()) for f in games[1]],
+    }
+
+
+def run(options):
+    """Both runs, and all that is known of them."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(options.seed)
+    alone = options.out / "alone"
+    seconds = left_alone(alone, options)
+    kills, killed = [], [options.out / "killed-1"]
+    while len(kills) < options.kills:
+        found = kill(killed[-1], options, rng, seconds, in_save=len(kills) % 3 == 2)
+        if found is None:  # it ended before the moment came: the other kills are of a new run
+            killed.append(options.out / f"killed-{len(killed) + 1}")
+        else:
+            kills.append({"run": len(killed), **found})
+            print(kills[-1], flush=True)
+    if not (killed[-1] / "model.safetensors").exists():
+        finish(start(killed[-1], options, (killed[-1] / "run.json").exists()), killed[-1])
+    equal = [compare(alone, out) for out in killed]
+    return {
+        "command": f"python tests/kill_and_resume.py --kills {options.kills} --steps {options.steps} "
+        f"--turns {options.turns} --save-every {options.save_every} --seed {options.seed} --out runs/kills --record",
+        "killed": "spiral-lite " + " ".join(command(Path("runs/kills/killed"), options)[2:]),
+        "kills": kills,
+        "runs": len(killed),
+        "equal": {name: all(one[name] for one in equal) for name in equal[0]},
+        "most_steps_lost": max(one["steps_lost"] for one in kills),
+        "during_a_save": sum(bool(one["left_of_a_save"]) for one in kills),
+        "broken_checkpoints": sum(one["broken_checkpoints"] for one in kills),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in ("torch", "transformers", "trl", "safetensors")},
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--turns", type=int, default=32, help="a step")
+    parser.add_argument("--save-every", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    record = run(options)
+    if options.record:
+        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    print({name: record[name] for name in ("runs", "equal", "most_steps_lost", "during_a_save", "broken_checkpoints")})
+    assert all(record["equal"].values()), "a resumed run differs"
+    assert record["most_steps_lost"] <= options.save_every
+    assert not record["broken_checkpoints"]
+
+
+if __name__ == "__main__":
+    main()
