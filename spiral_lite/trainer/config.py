@@ -16,6 +16,7 @@ from trl import GRPOConfig
 from spiral_lite import advantages, rewards
 
 BATCHES = ("draw", "keep_all")
+ON_COLLAPSE = ("warn", "stop", "roll_back")
 INERT = {  # settings of TRL's that ours decide, or that our sampling does not read
     "max_steps": "set steps",
     "gradient_accumulation_steps": "set turns_per_step and per_device_train_batch_size",
@@ -50,6 +51,7 @@ class SelfPlayConfig(GRPOConfig):
     gamma: float = field(default=1.0, metadata={"help": "Discount of the advantage for each later turn of the role."})
     batch: str = field(default="draw", metadata={"help": "draw turns_per_step turns (published), or keep_all."})
     filter_zero_adv: bool = field(default=False, metadata={"help": "Turns whose advantage is 0 are drawn last."})
+    on_collapse: str = field(default="warn", metadata={"help": "warn, stop, or roll_back to a checkpoint."})
     pool_every: int = field(default=5, metadata={"help": "Steps between past selves, where the opponent is a pool."})
     zero_sum_forfeit: bool = field(default=False, metadata={"help": "An invalid move pays -1.5/+1.5, not -1.5/+0.5."})
     logged_games: int = field(default=8, metadata={"help": "Games of each step written to games/."})
@@ -73,6 +75,7 @@ class SelfPlayConfig(GRPOConfig):
     per_device_train_batch_size: int = 0  # turns a forward pass; 0: all of them
     num_generations: int = 2  # TRL insists on 2 or more; its groups are not used
     gradient_checkpointing: bool = False
+    ddp_find_unused_parameters: bool | None = False  # a dense model uses every weight; one with experts needs True
     bf16: bool | None = None  # where the GPU has it
     use_cpu: bool = False  # where there is no GPU it is used anyway
     report_to: str = "none"
@@ -139,6 +142,10 @@ class SelfPlayConfig(GRPOConfig):
         if self.reward not in rewards.REWARDS:
             raise ValueError(f"reward={self.reward!r} is unknown; known: {', '.join(rewards.REWARDS)}")
         advantages.RoleBaseline(self.role_decay)  # refuses a wrong decay
+        if self.on_collapse not in ON_COLLAPSE:
+            raise ValueError(f"on_collapse={self.on_collapse!r} is unknown; choose {', '.join(ON_COLLAPSE)}")
+        if self.on_collapse == "roll_back" and not self.save_every:
+            raise ValueError("on_collapse='roll_back' needs checkpoints to go back to, e.g. save_every=5")
 
 
 def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:
