@@ -1,4 +1,4 @@
-"""Two processes learn what one process would from the same turns, and hold one baseline: `accelerate launch` on the CPU."""
+"""Two processes learn what one would from the same turns, and hold one baseline: `accelerate launch` on the CPU."""
 
 import json
 import os
@@ -28,7 +28,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
-    """(folder of what both processes wrote, what they printed): every case in one launch, as starting it takes longest."""
+    """(folder of what both processes wrote, what they printed): all cases in one launch, whose start takes longest."""
     out = tmp_path_factory.mktemp("processes")
     program = [str(ROOT / "tests" / "two_processes.py"), str(out), json.dumps(CASES)]
     done = subprocess.run(

@@ -1,6 +1,6 @@
 """What test_processes.py starts with `accelerate launch`: every process trains the same cases and writes what it saw.
 
-    accelerate launch --config_file spiral_lite/launch/cpu.yaml tests/two_processes.py OUT '{"name": [games, settings]}'
+Its arguments are a folder and the cases as JSON, {"name": [games, settings]}.
 """
 
 import dataclasses
@@ -9,10 +9,6 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-
-from spiral_lite import environment
-
-environment.prepare()
 
 import torch
 from accelerate.utils import FullyShardedDataParallelPlugin
