@@ -66,12 +66,15 @@ def wilson(successes: int, n: int) -> Interval:
     """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n}: there must be 0 to n of them, and n at least 1")
-    share, z2 = successes / n, Z95**2
+    return Interval(successes / n, *score_ends(successes / n, n), n)
+
+
+def score_ends(share: float, n: float) -> tuple[float, float]:
+    """The ends of Wilson's interval of a share; n may be an effective number (see `clusters`)."""
+    z2 = Z95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    low = 0.0 if successes == 0 else centre - half  # exactly, not to rounding
-    high = 1.0 if successes == n else centre + half
-    return Interval(share, low, high, n)
+    return (0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)  # exactly, not to rounding
 
 
 def t_quantile(df: int) -> float:
