@@ -30,7 +30,10 @@ LAYERS = {  # module or folder of spiral_lite: what else of spiral_lite it may i
     "advantages": BELOW,
     "rewards": BELOW,
     "metrics": BELOW,
+    "collapse": [],  # reads rows of metrics: no torch
+    "estimate": BELOW,  # memory and time of a run, before it starts
     "trainer": BELOW,
+    "imitation": BELOW,  # the supervised arm
     "evaluation": BELOW,
     "opponents": BELOW,  # players that need models or OpenSpiel, and all players by name
     "adapters": ["games", "dialogue"],  # other libraries' interfaces, but for OpenSpiel's, which is in evaluation/exact

@@ -38,6 +38,7 @@ from spiral_lite.rollout.vllm_backend import TrlVllmBackend
 from spiral_lite.trainer import collect, sharding
 from spiral_lite.trainer.collect import Played, Sample
 from spiral_lite.trainer.config import SelfPlayConfig
+from spiral_lite.trainer.guard import CollapseGuard, go_back
 from spiral_lite.trainer.saving import SavingTrainer
 
 GAMES_FOLDER, POOL_FOLDER = "games", "pool"
@@ -100,7 +101,12 @@ class SelfPlayTrainer(SavingTrainer):
             # TRL wants a dataset: one round of empty prompts, cycled until max_steps, as for its own environments.
             train_dataset=Dataset.from_dict({"prompt": [""] * (args.generation_batch_size // args.num_generations)}),
             rollout_func=_hand_over,
-            callbacks=[MetricsFile(Path(args.output_dir), on_metrics), *self._pool_callbacks(), *callbacks],
+            callbacks=[
+                MetricsFile(Path(args.output_dir), on_metrics),
+                CollapseGuard(args.on_collapse, functools.partial(go_back, self)),
+                *self._pool_callbacks(),
+                *callbacks,
+            ],
             **kwargs,
         )
         self.remove_callback(PrinterCallback)
