@@ -117,12 +117,12 @@ class SharedBaseline(_Averages):
     """
 
     def advantages(self, outcomes: Sequence[Outcome]) -> list[tuple[float, float]]:
-        scored = []
-        for outcome in outcomes:
-            mean = statistics.mean(outcome.returns[role] for role in outcome.roles)
-            before = self._read_and_update(outcome.game, mean)
-            scored.append(_by_role(outcome, lambda game, role, before=before: game.returns[role] - before))
-        return scored
+        return [self._one(outcome) for outcome in outcomes]
+
+    def _one(self, outcome: Outcome) -> tuple[float, float]:
+        mean = statistics.mean(outcome.returns[role] for role in outcome.roles)
+        before = self._read_and_update(outcome.game, mean)
+        return _by_role(outcome, lambda game, role: game.returns[role] - before)
 
     def settings(self) -> dict[str, Any]:
         return {"baseline": "shared", "decay": self.decay}

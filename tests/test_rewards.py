@@ -53,8 +53,9 @@ def test_returns_are_what_was_played():
 
 
 def test_format_only_charges_the_offender_and_nobody_else():
-    paid = rewards.make("format_only")([WON, INVALID_0, INVALID_1, DRAWN, TOGETHER], random.Random(0))
-    assert paid == [(0, 0), (-1.5, 0), (0, -1.5), (0, 0), (0, 0)]
+    stopped = finished(returns=(0.5, -0.5), ended="turn_limit")
+    paid = rewards.make("format_only")([WON, INVALID_0, INVALID_1, DRAWN, TOGETHER, stopped], random.Random(0))
+    assert paid == [(0, 0), (-1.5, 0), (0, -1.5), (0, 0), (0, 0), (0, 0)]
 
 
 def test_format_only_of_real_games(played):
