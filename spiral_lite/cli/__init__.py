@@ -1,4 +1,4 @@
-"""The command line, `spiral-lite`: play, train, evaluate, rate, exploitability, pretrain, bench. As in Python."""
+"""The command line, `spiral-lite`: play, evaluate, rate, exploitability, solve, train, pretrain, bench."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 from spiral_lite import environment
 from spiral_lite.bench.options import add_bench
-from spiral_lite.cli import playing, training
+from spiral_lite.cli import playing, solving, training
 from spiral_lite.cli.command import readable
 
 
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     playing.add(commands)
+    solving.add(commands)
     training.add(commands)
     add_bench(commands)
     return parser

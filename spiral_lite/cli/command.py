@@ -39,9 +39,9 @@ def add_game(command: argparse.ArgumentParser, default: str | None) -> None:
 def add_sampling(command: argparse.ArgumentParser) -> None:
     """How language models sample, and on what."""
     command.add_argument(
-        "--temperature", type=float, default=1.0, help="of language models (default 1, as in training)"
+        "--temperature", type=float, default=1.0, help="of language models (default %(default)g; training: 1)"
     )
-    command.add_argument("--top-p", type=float, default=1.0, help="of language models (default 1)")
+    command.add_argument("--top-p", type=float, default=1.0, help="of language models (default %(default)g)")
     command.add_argument("--max-new-tokens", type=int, default=96, help="of a reply (default 96, for the nano model)")
     command.add_argument("--backend", default="engine", help="what generates: engine, transformers or vllm")
 

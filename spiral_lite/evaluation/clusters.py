@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def mean_of_families(families: Sequence[Sequence[float]], seed: int = 0, draw_fa
     """
     rng = np.random.default_rng(seed)
     values = [np.asarray(shares, float) for shares in families]
-    drawn = np.stack([_resampled(lambda i, v=v: v[i].mean(), len(v), rng) for v in values])  # [families, resamples]
+    drawn = np.stack([_resampled(partial(_mean_at, v), len(v), rng) for v in values])  # [families, resamples]
     if draw_families:
         slots = [drawn[rng.integers(len(values), size=RESAMPLES), rng.permutation(RESAMPLES)] for _ in values]
         drawn = np.stack(slots)
@@ -65,6 +66,10 @@ def bootstrap(statistic: Callable[[Any], float], n: int, seed: int = 0) -> Inter
     """`statistic(indices)` of all n values, with the interval that drawing n of them with replacement gives."""
     found = _resampled(statistic, n, np.random.default_rng(seed))
     return _percentiles(float(statistic(np.arange(n))), found, n)
+
+
+def _mean_at(values: Any, indices: Any) -> float:
+    return float(values[indices].mean())
 
 
 def _resampled(statistic: Callable[[Any], float], n: int, rng: np.random.Generator) -> Any:

@@ -202,7 +202,7 @@ def _entry(maker: Maker, guess: Callable[[Facts, random.Random], str] | None = N
 
 
 _ENTRIES = (
-    _entry(_long_chain, **SEEN["arithmetic_chain"].writers),
+    _entry(_long_chain, None, **SEEN["arithmetic_chain"].writers),
     _entry(_three_sums, expected_value=_three_sums_value),
     _entry(_two_means, _letter, expected_value=_two_means_value),
     _entry(_two_offers, _letter, expected_value=_two_offers_value),
