@@ -44,7 +44,7 @@ def finish(target: Path, facts: Mapping[str, Any]) -> None:
     """Lists what has been written aside, and renames it to `target`. facts: what else the manifest says, as JSON."""
     aside = _aside(target)
     files = {}
-    for file in sorted(path for path in aside.rglob("*") if path.is_file()):
+    for file in sorted(path for path in aside.rglob("*") if path.is_file() and path != aside / MANIFEST):
         _flush(file)
         files[file.relative_to(aside).as_posix()] = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
     body = json.loads(json.dumps({"format": FORMAT, **facts, "files": files}))

@@ -88,7 +88,8 @@ def kill(out, options, rng, seconds, in_save):
     moment = began + rng.uniform(0, seconds[0] + 2 * options.save_every * seconds[1])
     delay = rng.uniform(0, 0.05)
     while process.poll() is None:
-        if changed_since(out / checkpoints.ASIDE, began) if in_save else time.time() > moment:
+        saving = any(changed_since(path, began) for path in out.glob(f"{checkpoints.ASIDE}/*"))
+        if saving if in_save else time.time() > moment:
             time.sleep(delay)
             break
         time.sleep(0.001)
@@ -105,7 +106,7 @@ def kill(out, options, rng, seconds, in_save):
         "steps_done": done,
         "last_checkpoint": last_step(out),
         "steps_lost": done - last_step(out),
-        "left_of_a_save": sorted(path.name for path in (out / checkpoints.ASIDE).glob("*")),
+        "left_of_a_save": sorted(p.name for p in (out / checkpoints.ASIDE).glob("*") if changed_since(p, began)),
         "broken_checkpoints": len(checkpoints.saved(out)) - len(whole),
     }
 
