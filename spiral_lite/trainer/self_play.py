@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from spiral_lite import advantages, checkpoints, packing, rewards
 from spiral_lite.advantages import Outcome
+from spiral_lite.estimate import PROMPT_TOKENS, estimate
 from spiral_lite.games import TRAINING_FORFEIT, ZERO_SUM_FORFEIT, Game
 from spiral_lite.metrics import MetricsFile, advantage_metrics, play_metrics
 from spiral_lite.players import Backend, LanguageModel, Player, Sampling
@@ -42,7 +44,6 @@ from spiral_lite.trainer.guard import CollapseGuard, go_back
 from spiral_lite.trainer.saving import SavingTrainer
 
 GAMES_FOLDER, POOL_FOLDER = "games", "pool"
-PROMPT_TOKENS = 160  # what memory is planned for; longer prompts are read too, if they fit
 
 
 class SelfPlayTrainer(SavingTrainer):
@@ -117,6 +118,12 @@ class SelfPlayTrainer(SavingTrainer):
                 if prepared is not None:
                     packed = self.accelerator.unwrap_model(prepared)  # DeepSpeed's reference model is wrapped by now
                     packing.install(packed.get_base_model() if hasattr(packed, "get_base_model") else packed)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As TRL's, once it is said what that will take. Raises ValueError where memory is certainly too small."""
+        if self.is_world_process_zero() and not sharding.kind(self.args):
+            print(estimate(self), file=sys.stderr, flush=True)
+        return super().train(*args, **kwargs)
 
     def policy(self) -> LanguageModel:
         """The model as it is now, as a player that samples as in training."""
@@ -231,7 +238,8 @@ class SelfPlayTrainer(SavingTrainer):
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"step_{self.self_play_step:05d}.jsonl"
             file.unlink(missing_ok=True)  # of a run that was killed in this step
-            write_jsonl(self.episodes[: self.args.logged_games], file)
+            spread = math.ceil(len(self.episodes) / self.args.logged_games)  # some of every game that is trained
+            write_jsonl(self.episodes[::spread], file)
 
     def _correct_logs(self, ours: list[float]) -> None:
         """TRL has logged its own advantages and a statistic of its groups: put ours in their place."""
