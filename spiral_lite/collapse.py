@@ -1,8 +1,8 @@
 """Early warning: `explain(rows)` says in words what is going wrong in a run, and what to look at.
 
 SPIRAL (arXiv:2506.24119, section 4 and its ablation) calls it thinking collapse: replies shrink from 3,500 characters
-to nothing, all games end alike, and nothing is left to learn from. The paper shows it; what it looks like step by step
-and from which number on it is a danger is ours, measured on the nano model (`METRICS.md`), and can be changed: `Limits`.
+to nothing. What that and its relatives look like in a row of metrics, and from which number on they are a danger, is
+ours, measured on the nano model (`METRICS.md`), and can be changed: `Limits`.
 
 A number is compared with the run's own first step, which is played before anything is learnt: a share that is normal
 for one model is a collapse for another. Only what is never healthy has a limit of its own. Compared is the mean of the
@@ -57,7 +57,7 @@ class Finding:
         return f"{self.seen}. Likely cause: {self.cause}. What to try: {self.advice}."
 
 
-def explain(rows: Sequence[Row], limits: Limits = Limits()) -> list[Finding]:  # noqa: B008 - it is frozen
+def explain(rows: Sequence[Row], limits: Limits = Limits()) -> list[Finding]:
     """What a student should look at, the gravest first; nothing for a healthy run. rows: as `read_metrics` gives."""
     if not rows:
         return []

@@ -1,6 +1,10 @@
 """What a run logs: the figures of hand-made games, the glossary against what is really logged, game logs, reports."""
 
+import contextlib
+import importlib.util
+import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -27,10 +31,12 @@ def episode(game, turns, returns):
     return Episode(game, {}, 0, (), tuple(turns), returns, "rules")
 
 
-def trainer(nano, out, played=(KUHN,), callbacks=(), opponent=None, **settings):
+def trainer(nano, out, played=(KUHN,), callbacks=(), opponent=None, peft_config=None, **settings):
     model, tokenizer = nano
     config = nano_config(out, **({"turns_per_step": 16, "steps": 1, "beta": 0.0, "use_cpu": True} | settings))
-    return SelfPlayTrainer(model, list(played), config, tokenizer, opponent=opponent, callbacks=list(callbacks))
+    return SelfPlayTrainer(
+        model, list(played), config, tokenizer, opponent=opponent, callbacks=list(callbacks), peft_config=peft_config
+    )
 
 
 # What play_metrics says of games made by hand
@@ -107,8 +113,9 @@ def test_a_row_keeps_what_means_something():
 
 
 def glossary():
-    """{name or pattern of the first column: the row's cells} of every table."""
-    rows = [line.strip("|").split("|") for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if "|" in line]
+    """{name or pattern of the first column: the row's cells} of the glossary's two tables."""
+    tables = [part for part in GLOSSARY.read_text(encoding="utf-8").split("\n## ") if "| name | formula |" in part]
+    rows = [line.strip("|").split("|") for table in tables for line in table.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row] for row in rows]
     return {name: row for row in cells for name in re.findall(r"`([^`]+)`", row[0])}
 
@@ -144,8 +151,12 @@ def test_the_glossary_has_every_logged_name_and_no_other(tmp_path):
 
     from spiral_lite import models
 
-    logged, rows = Logged(), []
-    for number, settings in enumerate(SETTINGS):
+    logged, rows, settings_and_lora = Logged(), [], SETTINGS
+    if importlib.util.find_spec("peft"):
+        from peft import LoraConfig
+
+        settings_and_lora = [SETTINGS[0] | {"peft_config": LoraConfig(r=4, target_modules="all-linear")}, *SETTINGS[1:]]
+    for number, settings in enumerate(settings_and_lora):
         nano = models.load("nano", "cpu")
         played, opponent = ([KUHN, TOE], None) if number else ([KUHN], players.random_player())
         trainer(nano, tmp_path / str(number), played, [logged], opponent, **settings).train()
@@ -205,5 +216,13 @@ def test_tensorboard_gets_all_names(nano, tmp_path):
         assert last.value == pytest.approx(row[name])
 
 
-def test_trackio_gets_our_names_offline(nano, tmp_path, monkeypatch):
+def test_trackio_gets_all_names_without_a_network(nano, tmp_path, monkeypatch):
     pytest.importorskip("trackio", reason="trackio is not installed; pip install trackio")
+    monkeypatch.setattr("trackio.sqlite_storage.TRACKIO_DIR", tmp_path / "trackio")
+    logged = Logged()
+    trainer(nano, tmp_path / "run", callbacks=[logged], report_to="trackio", project="kuhn").train()
+    with contextlib.closing(sqlite3.connect(tmp_path / "trackio" / "kuhn.db")) as database:
+        sent = [json.loads(text) for (text,) in database.execute("select metrics from metrics")]
+    at_the_end = {"train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss"}
+    names = {name for row in sent for name in row if not name.startswith("profiling/")} - {"train/global_step"}
+    assert names == {f"train/{name}" for name in logged.names - at_the_end}
