@@ -120,7 +120,7 @@ def test_a_resumed_run_must_have_its_settings(capsys, tmp_path):
     assert "'seed': 3" in message
 
 
-@pytest.mark.parametrize("command", ["", "play", "train", "evaluate", "rate", "exploitability", "pretrain"])
+@pytest.mark.parametrize("command", ["", "play", "train", "imitate", "evaluate", "rate", "exploitability", "pretrain"])
 def test_help_has_examples(capsys, command):
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])
