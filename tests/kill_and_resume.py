@@ -2,11 +2,12 @@
 
     python tests/kill_and_resume.py --kills 20 --steps 24 --turns 32 --out runs/kills --record
 
-A third of the kills come while a checkpoint is written, a few milliseconds after its hidden folder has appeared; the
-others at any time between the start of the process and two checkpoints later. After each kill every checkpoint in the
-run's folder must match its manifest, and at most the steps since the last one are lost. In the end the weights must be
-the same bytes, and the metrics (but for seconds) and the logged games the same rows. `--record` writes
-data/results/kill_and_resume.json.
+The moments are drawn over the steps of the run, and come in their order: after so many steps and a part of one, or,
+where the last checkpoint is as far already, while the process starts. Every third kill waits from there until a
+checkpoint is being written, and comes a few milliseconds after its hidden folder has appeared. After each kill every
+checkpoint in the run's folder must match its manifest, and at most the steps since the last one are lost. In the end
+the weights must be the same bytes, and the metrics (but for seconds) and the logged games the same rows. `--record`
+writes data/results/kill_and_resume.json.
 """
 
 import argparse
@@ -79,20 +80,24 @@ def left_alone(out, options):
     return ready - began, (time.time() - ready) / options.steps
 
 
-def kill(out, options, rng, seconds, in_save):
-    """Starts or resumes the run and kills it; what was there then, or None if the run ended first."""
+def kill(out, options, moment, delay, seconds, in_save):
+    """Starts or resumes the run and kills it at `moment`, in steps, or `delay` seconds after a save has begun from then
+    on; what was there then, or None if the run ended first."""
     resume = (out / "run.json").exists()
     before = last_step(out) if resume else 0
     began = time.time()
     process = start(out, options, resume)
-    moment = began + rng.uniform(0, seconds[0] + 2 * options.save_every * seconds[1])
-    delay = rng.uniform(0, 0.05)
-    while process.poll() is None:
-        saving = any(changed_since(path, began) for path in out.glob(f"{checkpoints.ASIDE}/*"))
-        if saving if in_save else time.time() > moment:
-            time.sleep(delay)
+    whole, part = divmod(moment, 1)
+    while whole > before and process.poll() is None:
+        if changed_since(out / METRICS, began) and len(rows(out)) >= whole:
             break
         time.sleep(0.001)
+    if in_save:
+        while process.poll() is None and not any(changed_since(p, began) for p in out.glob(f"{checkpoints.ASIDE}/*")):
+            time.sleep(0.001)
+        time.sleep(delay)
+    else:
+        time.sleep(part * (seconds[1] if whole > before else seconds[0]))
     if process.poll() is not None:
         finish(process, out)
         return None
@@ -126,15 +131,17 @@ def run(options):
     """Both runs, and all that is known of them."""
     options.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(options.seed)
+    moments = sorted(rng.uniform(0, options.steps) for _ in range(options.kills))
     alone = options.out / "alone"
     seconds = left_alone(alone, options)
     kills, killed = [], [options.out / "killed-1"]
     while len(kills) < options.kills:
-        found = kill(killed[-1], options, rng, seconds, in_save=len(kills) % 3 == 2)
+        delay, in_save = rng.uniform(0, 0.05), len(kills) % 3 == 2
+        found = kill(killed[-1], options, moments[len(kills)], delay, seconds, in_save)
         if found is None:  # it ended before the moment came: the other kills are of a new run
             killed.append(options.out / f"killed-{len(killed) + 1}")
         else:
-            kills.append({"run": len(killed), **found})
+            kills.append({"run": len(killed), "moment": round(moments[len(kills)], 3), **found})
             print(kills[-1], flush=True)
     if not (killed[-1] / "model.safetensors").exists():
         finish(start(killed[-1], options, (killed[-1] / "run.json").exists()), killed[-1])

@@ -80,10 +80,16 @@ def test_any_damage_is_refused_by_name(data):
     ("damage", "message"),
     [
         (lambda file: file.write_bytes(b"weig"), "model.safetensors has 4 bytes of 63: it was cut off"),
-        (lambda file: file.write_bytes(b"WEIGHTS" * 9), "model.safetensors is not what was written (its SHA-256 differs)"),
+        (
+            lambda file: file.write_bytes(b"WEIGHTS" * 9),
+            "model.safetensors is not what was written (its SHA-256 differs)",
+        ),
         (lambda file: file.unlink(), "model.safetensors is missing"),
         (lambda file: (file.parent / "manifest.json").unlink(), "manifest.json is missing, so it was never finished"),
-        (lambda file: (file.parent / "manifest.json").write_text("{"), "manifest.json cannot be read (JSONDecodeError)"),
+        (
+            lambda file: (file.parent / "manifest.json").write_text("{"),
+            "manifest.json cannot be read (JSONDecodeError)",
+        ),
     ],
 )
 def test_what_is_said_of_damage(tmp_path, damage, message):
