@@ -1,4 +1,4 @@
-"""Folders that are whole or not there, whenever the writing stops; and that a real checkpoint has all that a run needs."""
+"""Folders that are whole or not there, whenever the writing stops; a real checkpoint has all that a run needs."""
 
 import json
 import os
@@ -125,7 +125,7 @@ def test_no_checkpoint_at_all(tmp_path):
     with pytest.raises(ValueError, match=r"no checkpoint in '.*'; train with --save-every, e\.g\. --save-every 5"):
         checkpoints.last_good(tmp_path)
     (put(tmp_path, 2) / "self_play.json").unlink()
-    with pytest.raises(ValueError, match="no checkpoint in '.*' is whole; begin anew in another folder"):
+    with pytest.raises(ValueError, match=r"no checkpoint in '.*' is whole; begin anew in another folder"):
         checkpoints.last_good(tmp_path)
 
 
@@ -330,7 +330,7 @@ def test_a_damaged_checkpoint_that_is_named_is_refused(run):
     (run / "checkpoint-2" / "optimizer.pt").write_bytes(b"")
     with pytest.raises(ValueError, match=r"checkpoint-2: optimizer.pt has 0 bytes of \d+: it was cut off"):
         trainer(run).train(resume_from_checkpoint=str(run / "checkpoint-2"))
-    with pytest.raises(ValueError, match="checkpoint-2: optimizer.pt has 0 bytes"):
+    with pytest.raises(ValueError, match=r"checkpoint-2: optimizer\.pt has 0 bytes"):
         models.load(str(run / "checkpoint-2"))
 
 
