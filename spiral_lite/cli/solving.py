@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     command.add_argument("--model", default="nano", help="nano, a folder, a run, a Hub id or openai:MODEL")
     what = command.add_mutually_exclusive_group()
     what.add_argument(
-        "--families", nargs="+", metavar="NAME", help="corpus, unseen, or families by name (default: corpus unseen)"
+        "--families", nargs="+", metavar="NAME", help="corpus, unseen, reworded, recombined, or by name (default: all)"
     )
     what.add_argument("--gym", nargs="+", metavar="TASK", help="tasks of reasoning-gym")
     what.add_argument("--benchmark", metavar="NAME", help="math500, aime24, aime25, amc23, minerva, olympiad ...")
@@ -72,8 +72,7 @@ def _solve(options: argparse.Namespace) -> Result:
 
 
 def _families(names: list[str] | None) -> list[str]:
-    """The families by name, "corpus" and "unseen" being groups of them."""
-    from spiral_lite.evaluation.reasoning import CORPUS, UNSEEN
+    """The families by name, or all; some names stand for groups."""
+    from spiral_lite.evaluation.reasoning import GROUPS
 
-    groups = {"corpus": CORPUS, "unseen": UNSEEN}
-    return [family for name in names or groups for family in groups.get(name, (name,))]
+    return [family for name in names or GROUPS for family in GROUPS.get(name, (name,))]

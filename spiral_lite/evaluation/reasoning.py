@@ -32,6 +32,7 @@ from spiral_lite.players import Backend, LanguageModel, Player, Prompt, Reply, S
 
 CORPUS = tuple(nano_families.FAMILIES)  # in the nano corpus, with other questions
 UNSEEN = tuple(unseen.FAMILIES)  # in no corpus
+GROUPS = {"corpus": CORPUS, "unseen": UNSEEN, "reworded": unseen.REWORDED, "recombined": unseen.RECOMBINED}
 PAPER = Sampling(temperature=0.6, top_p=0.95)  # 96 tokens are enough for the nano model; the paper allows 8192
 PROBLEM_SEED = 2506  # of the problems that everybody is asked
 MOST_DRAWS = 1000  # for one more question that is new
@@ -107,8 +108,7 @@ class Solved:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, without the replies (`write_jsonl` keeps those)."""
-        groups = {"corpus": CORPUS, "unseen": UNSEEN}
-        present = {name: names for name, names in groups.items() if set(names) & set(self.families)}
+        present = {name: names for name, names in GROUPS.items() if set(names) & set(self.families)}
         means = {"all": self.mean()} | {name: self.mean(names) for name, names in present.items()}
         return {
             "model": self.model,

@@ -2,9 +2,11 @@
 
 SPIRAL measures transfer on benchmarks that its training never touches; the families of `nano/families.py` are in the
 nano model's corpus, if with other questions. So here are families that no corpus holds, made of its words and single
-steps: longer chains, three sums in place of two, two means compared, a question turned round. Every step of a careful
-reply (`writers`) is one that the corpus has, so a model that composes its patterns can be right; whether it does is
-the measurement. A mean of five payoffs is not here: it needs a division by 5, which the corpus lacks.
+steps. REWORDED ones are solved as in the corpus and told in other words or another size; RECOMBINED ones need new
+combinations: longer chains, three sums in place of two, two means compared, a question turned round. Every step of a
+careful reply (`writers`) is one that the corpus has, so a model that composes its patterns can be right; whether it
+does is the measurement: where the base model's careful replies are no better than its guesses, no change of patterns
+can show. A mean of five payoffs is not here: it needs a division by 5, which the corpus lacks.
 Read `nano/families.py` before this, `reasoning.py` after.
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
+from spiral_lite.games.tic_tac_toe import LINES
 from spiral_lite.nano.families import FAMILIES as SEEN
 from spiral_lite.nano.families import GOODS, MOVES, NAMES, SCALES, Facts, Family, Problem
 
@@ -23,6 +26,41 @@ Maker = Callable[[random.Random], Problem]
 
 def _commas(items: Iterable[object]) -> str:
     return ", ".join(str(item) for item in items)
+
+
+def _card_mean(rng: random.Random) -> Problem:
+    """The mean of two to four payoffs; the corpus has a coin, a die, a wheel and a bag."""
+    seen = SEEN["expected_value"].maker(rng)
+    question = "A card " + seen.question.split(maxsplit=2)[2]
+    return Problem("card_mean", question, seen.answer, seen.facts)
+
+
+def _told_chain(rng: random.Random) -> Problem:
+    """A chain as in the corpus, begun and asked in other words."""
+    seen = SEEN["arithmetic_chain"].maker(rng)
+    question = seen.question.replace("Start with", "You have").replace("the result", "the sum")
+    return Problem("told_chain", question, seen.answer, seen.facts)
+
+
+def _two_held(rng: random.Random) -> Problem:
+    """The cell that completes a line of two; in the corpus one holds three cells."""
+    while True:
+        cells = rng.sample(range(9), rng.choice((4, 5)))
+        mine, theirs = cells[:2], cells[2:]
+        need = next((n for line in LINES if set(mine) < set(line) for n in line if n not in mine), None)
+        if need is not None and need not in theirs:
+            break
+    question = f"On the 3 by 3 grid you hold {_commas(mine)} and they hold {_commas(theirs)}. Which cell makes a line?"
+    return Problem("two_held", question, str(need), {"mine": mine, "theirs": theirs})
+
+
+def _long_cycle(rng: random.Random) -> Problem:
+    """The next term of a cycle of three, of which eight or nine are shown; the corpus shows five to seven."""
+    cycle = [rng.randint(0, 9) for _ in range(3)]
+    cycle[1] = (cycle[0] + rng.randint(1, 9)) % 10
+    terms = [cycle[n % 3] for n in range(rng.choice((8, 9)) + 1)]
+    question = f"The list goes {_commas(terms[:-1])}. What number comes next?"
+    return Problem("long_cycle", question, str(terms[-1]), {"cycle": cycle, "terms": terms[:-1]})
 
 
 def _long_chain(rng: random.Random) -> Problem:
@@ -201,7 +239,13 @@ def _entry(maker: Maker, guess: Callable[[Facts, random.Random], str] | None = N
     return Family(maker.__name__.lstrip("_"), maker, writers, guess or (lambda facts, rng: maker(rng).answer))
 
 
-_ENTRIES = (
+_REWORDED = (
+    _entry(_card_mean, None, **SEEN["expected_value"].writers),
+    _entry(_told_chain, None, **SEEN["arithmetic_chain"].writers),
+    _entry(_two_held, SEEN["line"].guess, **SEEN["line"].writers),
+    _entry(_long_cycle, None, **SEEN["sequence"].writers),
+)
+_RECOMBINED = (
     _entry(_long_chain, None, **SEEN["arithmetic_chain"].writers),
     _entry(_three_sums, expected_value=_three_sums_value),
     _entry(_two_means, _letter, expected_value=_two_means_value),
@@ -212,4 +256,5 @@ _ENTRIES = (
     _entry(_next_but_one, pattern_recognition=_next_but_one_pattern),
     _entry(_four_people, lambda f, rng: rng.choice(sorted(f["order"])), pattern_recognition=_four_people_order),
 )
-FAMILIES: dict[str, Family] = {entry.name: entry for entry in _ENTRIES}
+REWORDED, RECOMBINED = (tuple(entry.name for entry in entries) for entries in (_REWORDED, _RECOMBINED))
+FAMILIES: dict[str, Family] = {entry.name: entry for entry in _REWORDED + _RECOMBINED}

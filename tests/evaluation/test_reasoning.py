@@ -102,7 +102,7 @@ def test_a_reply_without_a_box_is_wrong_and_counted() -> None:
 def test_records_are_json(tmp_path) -> None:
     solved = solve(Canned(lambda question, time: r"\boxed{1}"), fresh(["counting", "between"], each=2), n=2)
     record = json.loads(json.dumps(solved.to_dict(), allow_nan=False))
-    assert set(record["mean"]) == {"all", "corpus", "unseen"}
+    assert set(record["mean"]) == {"all", "corpus", "unseen", "recombined"}
     assert (record["problems"], record["samples"], record["temperature"], record["top_p"]) == (4, 2, 0.6, 0.95)
     for _ in (0, 1):
         reasoning.write_jsonl(solved, tmp_path / "new" / "replies.jsonl")
@@ -174,7 +174,7 @@ def test_command_line(capsys, tmp_path) -> None:
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(result["families"]) == {"grid", *UNSEEN}
     assert (result["samples"], result["temperature"], result["max_new_tokens"]) == (2, 0.6, 96)
-    assert len(log.read_text().splitlines()) == 2 * 2 * 10
+    assert len(log.read_text().splitlines()) == 2 * 2 * (1 + len(UNSEEN))
     assert main(["solve", "--families", "chess"]) == 2
     assert "unknown problem family 'chess'" in capsys.readouterr().err
     assert main(["solve", "--data", "."]) == 2
