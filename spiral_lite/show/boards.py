@@ -16,9 +16,10 @@ from spiral_lite.games.connect_four import COLUMNS
 
 TABLE = '<table style="border-collapse:collapse;width:auto;margin:.4em 0" aria-label="{}">{}</table>'
 CELL = (
-    '<td style="border:1px solid;width:2.2em;min-width:2.2em;height:2.2em;padding:0;'
-    'text-align:center;vertical-align:middle;font-size:1.1em{}">{}</td>'
+    '<td style="border:1px solid;width:2.4em;min-width:2.4em;height:2.4em;padding:0;'
+    'text-align:center;vertical-align:middle"><span style="{}">{}</span></td>'
 )
+FAINT = "opacity:.5;font-size:.8em"
 CARD = (
     '<span style="display:inline-block;margin:0 1.2em .4em 0;text-align:center"><span style="display:inline-block;'
     'border:2px solid;border-radius:.3em;padding:.5em .8em;font-size:1.5em;line-height:1.2">{}</span><br>{}</span>'
@@ -50,7 +51,7 @@ def moves(history: tuple[str, ...], first: int = 0) -> list[str]:
 def _tic_tac_toe(state: Any, seat: int | None) -> str:
     last = int(state.history[-1][1]) if state.history else None
     cells = [
-        (mark, ";font-weight:bold" if i == last else "") if mark != "." else (str(i), ";opacity:.4;font-size:.8em")
+        (mark, "font-weight:bold" if i == last else "") if mark != "." else (str(i), FAINT)
         for i, mark in enumerate(state.board)
     ]
     return _board(cells, 3, "tic-tac-toe: " + " / ".join(state.board[i : i + 3] for i in (0, 3, 6)))
@@ -58,13 +59,13 @@ def _tic_tac_toe(state: Any, seat: int | None) -> str:
 
 def _connect_four(state: Any, seat: int | None) -> str:
     cells = [(mark if mark != "." else "", "") for mark in state.board]
-    numbers = [(str(column), ";opacity:.4;font-size:.8em;border:0") for column in range(COLUMNS)]
+    numbers = [(str(column), FAINT) for column in range(COLUMNS)]
     rows = [state.board[i : i + COLUMNS] for i in range(0, len(state.board), COLUMNS)]
     return _board([*cells, *numbers], COLUMNS, "connect four: " + " / ".join(rows))
 
 
 def _board(cells: list[tuple[str, str]], width: int, label: str) -> str:
-    """cells: (text, more style) from the top left."""
+    """cells: (text, its style) from the top left."""
     rows = [cells[i : i + width] for i in range(0, len(cells), width)]
     body = "".join("<tr>" + "".join(CELL.format(style, text) for text, style in row) + "</tr>" for row in rows)
     return TABLE.format(html.escape(label), body)

@@ -82,11 +82,14 @@ def position(state: State, seat: int, picture: bool = True) -> str:
     """What a person in that seat sees before a move, as HTML: the picture, where there is one, and what a model would
     read. Without `picture`: the rest of it."""
     lines = [line for line in observe(state, seat).splitlines() if not line.startswith(SHOWN_BY_BUTTONS)]
-    read = f'<pre style="{replay.WRAPPED}">{html.escape(chr(10).join(lines))}</pre>'
+    who, read = (
+        f'<pre style="{replay.WRAPPED}">{html.escape(text.removeprefix("[GAME] "))}</pre>'
+        for text in (lines[0], "\n".join(lines))
+    )
     drawn = drawing(state, seat)
     if not drawn:
         return read
-    return f"{drawn if picture else ''}<details><summary>What a model reads here</summary>{read}</details>"
+    return f"{who}{drawn if picture else ''}<details><summary>What a model reads here</summary>{read}</details>"
 
 
 def reveal(episode: Episode, seat: int) -> str:
@@ -135,7 +138,7 @@ class Play:
         if self._box is None:
             import ipywidgets
 
-            self.page, self.status = ipywidgets.HTML(), ipywidgets.HTML()
+            self.page, self.status = (ipywidgets.HTML(layout={"width": "100%"}) for _ in range(2))
             self.moves = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap"))
             self.entry = ipywidgets.Text(placeholder="another move", layout=ipywidgets.Layout(width="22em"))
             self.say = ipywidgets.Button(description="Play it", tooltip="Play what the box says")
@@ -185,7 +188,7 @@ class Play:
         self.page.value = reveal(episode, self.seat) if episode else self._position(sitting.state)
         self.moves.children = () if episode else self._moves(sitting.state)
         self.open_move.layout.display = "flex" if sitting.waits and is_open(sitting.state) else "none"
-        self._say(f"You are player {self.seat}. Your move." if sitting.waits else "")
+        self._say("Your move." if sitting.waits else "")
 
     def _position(self, state: State) -> str:
         return position(state, self.seat, picture=state.game.name not in GRIDS)  # there the buttons are the picture
@@ -205,7 +208,11 @@ class Play:
             return tuple(button(action, action) for action in legal)
         board: str = state.information(self.seat)["board"]
         cells = [button(f"[{i}]", str(i) if mark == "." else mark) for i, mark in enumerate(board)]
-        return (ipywidgets.GridBox(cells, layout={"grid_template_columns": f"repeat({columns}, 4em)"}),)
+        for cell in cells:
+            cell.layout.height = "3.4em"
+            cell.style.font_size = "1.2em"
+            cell.style.font_weight = "bold" if cell.disabled else "normal"
+        return (ipywidgets.GridBox(cells, layout={"grid_template_columns": f"repeat({columns}, 4.2em)"}),)
 
     @staticmethod
     def _button(label: str, pressed: Callable[[Any], None], disabled: bool = False) -> Any:

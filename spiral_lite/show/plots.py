@@ -187,7 +187,7 @@ def training_curves(
             said.append(_draw_nash_conv(panels[len(games)], nash_conv))
         for panel, (key, title, scale) in zip(panels[count - len(plain) :], plain, strict=False):
             steps, values = _series(rows, key)
-            panel.plot(steps, [scale * value for value in values], color=BLUE)
+            panel.plot(steps, [scale * value for value in values], color=BLUE, marker=_dot(steps))
             panel.set_title(title, loc="left", fontsize=13)
             panel.set_ylim(bottom=0)
             said.append(f"{title}: from {scale * values[0]:.2g} to {scale * values[-1]:.2g}.")
@@ -217,7 +217,7 @@ def _draw_returns(axes: Axes, rows: Sequence[Row], game: str) -> str:
         steps, values = _series(rows, f"{game}/role{role}/return")
         if not values:
             continue
-        axes.plot(steps, values, color=colour, linestyle=line, alpha=0.9)
+        axes.plot(steps, values, color=colour, linestyle=line, marker=_dot(steps), alpha=0.9)
         places, baselines = _series(rows, f"{game}/role{role}/baseline")
         axes.plot(places, baselines, color=colour, linewidth=1.1, linestyle=line)
         labels.append((f"player {role}", values[-1], colour))
@@ -266,6 +266,11 @@ def _series(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
     """(steps, values) of the rows that have the key."""
     kept = [row for row in rows if row.get(key) is not None]  # TRL logs None for a mean of nothing
     return [row["step"] for row in kept], [row[key] for row in kept]
+
+
+def _dot(steps: Sequence[float]) -> str:
+    """The marker of a line: a single point would not be seen without."""
+    return "o" if len(steps) == 1 else ""
 
 
 def _figure(x: str, y: str) -> tuple[Figure, Axes]:

@@ -49,7 +49,8 @@ def table(rows: Sequence[Row]) -> str:
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for _, text in columns(row)) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    style = "border-collapse:separate;border-spacing:1em 0"
+    return f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def print_progress(row: Row) -> None:

@@ -21,7 +21,7 @@ LAST_LINES = 4  # of an observation: what has changed, and the legal actions
 ENDINGS = {"rules": "Over", "invalid": "Over by an invalid move", "turn_limit": "Over the turn limit: a draw"}
 HALVES = [*range(0x7F, 0xA0), *range(0xD800, 0xE000)]  # C1 control characters; halves of characters
 VISIBLE = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | dict.fromkeys(HALVES, 0xFFFD)
-WRAPPED = "white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;line-height:1.35"
+WRAPPED = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:.3em 0;line-height:1.35"
 Event = Turn | str | None
 
 
@@ -91,7 +91,9 @@ def moment(episode: Episode, i: int) -> str:
     """
     all_moments = list(moments(episode))
     state, event = all_moments[i]
-    parts = [f"<p>{_code(headline(episode))}<br>Moment {i + 1} of {len(all_moments)}</p>", drawing(state)]
+    parts = [f"<p>{_code(headline(episode))}<br>Moment {i + 1} of {len(all_moments)}</p>"]
+    dealt = isinstance(event, str)
+    parts.append(drawing(all_moments[i + 1][0] if dealt else state))  # a deal is seen by what it dealt
     if event is None:
         parts.append(f"<p><strong>{html.escape(ending(episode))}</strong></p>")
     elif isinstance(event, str):

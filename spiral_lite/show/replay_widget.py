@@ -45,7 +45,7 @@ class Replay:
             self.log = ipywidgets.Dropdown(options=logs, value=len(logs) - 1 if logs else None, description="Log")
             self.game = ipywidgets.Dropdown(options=self._menu(), description="Game", **wide)
             self.slider = ipywidgets.IntSlider(min=1, max=1, value=1, description="Moment", **wide)
-            self.page = ipywidgets.HTML()
+            self.page = ipywidgets.HTML(layout={"width": "100%"})
             steps = {"First": -(10**6), "Back": -1, "Next": 1, "Last": 10**6}
             self.buttons = {name: ipywidgets.Button(description=name) for name in steps}
             for name, button in self.buttons.items():

@@ -16,7 +16,7 @@ from spiral_lite.show.boards import drawing
 
 
 def cells(page: str) -> list[str]:
-    return re.findall(r"<td[^>]*>([^<]*)</td>", page)
+    return re.findall(r"<td[^>]*>(?:<span[^>]*>)?([^<]*)<", page)
 
 
 def test_a_board_has_the_marks_the_free_cells_and_the_last_move() -> None:

@@ -74,7 +74,8 @@ def test_thoughts_and_cards_are_shown_when_the_game_is_over_and_not_before() -> 
     assert "Player 0 played [bet]" in table.page.value
     assert "secret" not in table.page.value + table.status.value
     assert f">{card}<" not in table.page.value
-    assert "You are player 1. Your move." in table.status.value
+    assert "You are Player 1 in Kuhn Poker." in table.page.value
+    assert "Your move." in table.status.value
     labels(table)["[call]"].click()
     assert "my secret plan" in table.page.value
     assert f">{card}<" in table.page.value
