@@ -201,13 +201,15 @@ class SelfPlayTrainer(SavingTrainer):
 
     def _play(self, game: Game, turns: int) -> list[Played]:
         """Whole games, with at least `turns` turns of the model."""
+        seats = 1 if self.opponent is None else 2
+        same_deal = self.args.group_size if self.args.baseline == "group" else 1
+        games = math.ceil(1.2 * seats * turns / self._typical_turns[game.name])  # mostly one round is enough
         plan = collect.Plan(
             game,
             turns,
-            same_deal=self.args.group_size if self.args.baseline == "group" else 1,
+            same_deal,
             forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
-            # mostly one round is enough
-            in_flight=math.ceil((1.2 if self.opponent is None else 2.4) * turns / self._typical_turns[game.name]),
+            in_flight=games + -games % (seats * same_deal),  # whole groups, both seats
             version=self.self_play_step,
         )
         return collect.play_turns(plan, self.policy(), self.opponent, self._rng(game.name))
@@ -238,13 +240,14 @@ class SelfPlayTrainer(SavingTrainer):
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"step_{self.self_play_step:05d}.jsonl"
             file.unlink(missing_ok=True)  # of a run that was killed in this step
-            spread = math.ceil(len(self.episodes) / self.args.logged_games)  # some of every game that is trained
-            write_jsonl(self.episodes[::spread], file)
+            count = min(self.args.logged_games, len(self.episodes))
+            spread = [self.episodes[i * len(self.episodes) // count] for i in range(count)]  # some of every game
+            write_jsonl(spread, file)
 
     def _correct_logs(self, ours: list[float]) -> None:
         """TRL has logged its own advantages and a statistic of its groups: put ours in their place."""
         everyones = gather_object(ours)
-        for _ in everyones:
+        for _ in range(min(len(everyones), len(self._logs["advantages"]))):  # the table forgets what is too much for it
             self._logs["advantages"].pop()
         self._logs["advantages"].extend(everyones)
         self._metrics["train"].pop("frac_reward_zero_std", None)
