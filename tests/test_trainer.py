@@ -13,19 +13,21 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from spiral_lite import games
+from spiral_lite import advantages, games, models, players, rewards
 from spiral_lite.advantages import Outcome, RoleBaseline
 from spiral_lite.metrics import read_metrics
+from spiral_lite.opponents.pool import Pool
+from spiral_lite.players import Sampling
 from spiral_lite.rollout import read_jsonl
 from spiral_lite.trainer import SelfPlayConfig, SelfPlayTrainer, last_checkpoint, nano_config
 
-KUHN = games.make("kuhn_poker")
+KUHN, TTT = games.make("kuhn_poker"), games.make("tic_tac_toe")
 
 
-def trainer(nano, out, played=(KUHN,), callbacks=(), on_metrics=lambda row: None, **settings):
+def trainer(nano, out, played=(KUHN,), callbacks=(), on_metrics=lambda row: None, opponent=None, **settings):
     model, tokenizer = nano
     config = nano_config(out, **({"turns_per_step": 32, "learning_rate": 1e-4, "use_cpu": True} | settings))
-    return SelfPlayTrainer(model, list(played), config, tokenizer, callbacks=list(callbacks), on_metrics=on_metrics)
+    return SelfPlayTrainer(model, list(played), config, tokenizer, opponent, list(callbacks), on_metrics)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,71 @@ def test_without_a_baseline_the_advantage_is_the_return(nano, tmp_path):
     run = trainer(nano, tmp_path, steps=1, baseline="none")
     run.train()
     assert all(sample.advantage == sample.value for sample in run._samples)
+
+
+@pytest.mark.parametrize("baseline", advantages.BASELINES)
+def test_every_baseline_trains_and_reaches_the_loss(nano, tmp_path, gradient_check, baseline):
+    check = gradient_check
+    check.trainer = trainer(
+        nano, tmp_path, [KUHN, TTT], [check], steps=1, max_grad_norm=1e9, beta=0.0, baseline=baseline
+    )
+    check.trainer.train()
+    assert check.relative_error < 1e-5
+    if baseline == "group":
+        deals = Counter(episode.seed for episode in check.trainer.episodes)
+        assert set(deals.values()) == {8}
+
+
+@pytest.mark.parametrize("reward", rewards.REWARDS)
+def test_every_reward_is_what_is_learnt_from(nano, tmp_path, reward):
+    run = trainer(nano, tmp_path, steps=1, reward=reward, baseline="none")
+    run.train()
+    paid = {id(turn): episode.returns[turn.role] for episode in run.episodes for turn in episode.turns}
+    as_played = [sample.value == paid[id(sample.turn)] for sample in run._samples]
+    assert all(as_played) == (reward == "returns")
+    assert all(sample.advantage == sample.value for sample in run._samples)
+
+
+@pytest.mark.parametrize("settings", [{}, {"baseline": "group"}, {"batch": "keep_all"}, {"filter_zero_adv": True}])
+def test_against_an_opponent_it_learns_its_own_turns(nano, tmp_path, settings):
+    run = trainer(nano, tmp_path, [KUHN, TTT], opponent=players.make("random"), steps=2, **settings)
+    run.train()
+    assert {sample.turn.player for sample in run._samples} == {"step 1"}
+    assert {sample.turn.role for sample in run._samples} == {0, 1}
+    assert len(run._samples) >= 32
+    assert {turn.player for episode in run.episodes for turn in episode.turns} == {"step 1", "random"}
+
+
+def test_keep_all_learns_from_all_turns(nano, tmp_path):
+    run = trainer(nano, tmp_path, steps=1, batch="keep_all")
+    run.train()
+    played = sum(len(episode.turns) for episode in run.episodes)
+    assert len(run._samples) == played - played % 2 > 32
+
+
+def test_past_selves_fill_the_pool_and_a_resumed_run_has_the_same_ones(nano, tmp_path):
+    def begin(folder, steps, **more):
+        pool = Pool([models.NANO], sampling=Sampling(max_new_tokens=96))
+        return trainer(nano, folder, opponent=pool, steps=steps, pool_every=1, save_every=1, **more)
+
+    whole = begin(tmp_path / "whole", 3)
+    whole.train()
+    names = [Path(folder).name for folder in whole.opponent.folders]
+    assert names == ["nano", "step_00001", "step_00002", "step_00003"]
+    final = whole.model.state_dict()
+    first = models.load(str(tmp_path / "whole" / "pool" / "step_00001"), "cpu")[0].state_dict()
+    assert not torch.equal(first["model.embed_tokens.weight"], final["model.embed_tokens.weight"])
+    met = {turn.player for episode in whole.episodes for turn in episode.turns} - {"step 2"}
+    assert met == {"pool of 3 (uniform)"}, "the third step's opponents are the base and two past selves"
+
+    nano = models.load("nano", "cpu")
+    again = trainer(
+        nano, tmp_path / "whole", opponent=Pool([models.NANO], sampling=Sampling(max_new_tokens=96)),
+        steps=3, pool_every=1, save_every=1,
+    )  # fmt: skip
+    again.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-2"))
+    assert [Path(folder).name for folder in again.opponent.folders] == names
+    assert all(torch.equal(final[name], weight) for name, weight in again.model.state_dict().items())
 
 
 @pytest.mark.parametrize(("zero_sum", "other"), [(False, 0.5), (True, 1.5)])
@@ -189,6 +256,10 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         ({"backend": "vllm"}, "for vLLM set use_vllm=True"),
         ({"cast_lm_head_to_fp32": True}, "set pack=False"),
         ({"top_k": 5}, "top_k=5 has no effect"),
+        ({"gamma": 1.5}, "gamma=1.5: a discount lies in"),
+        ({"batch": "all"}, "batch='all' is unknown"),
+        ({"reward": "wins"}, "reward='wins' is unknown"),
+        ({"group_size": 0}, "group_size=0: it must be at least 1"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, settings, message):

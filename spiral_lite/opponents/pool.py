@@ -2,7 +2,8 @@
 
 Fictitious play (Brown 1951) answers the average of what others have played so far, and a past policy drawn for a whole
 game plays just that average (Heinrich, Lanctot and Silver 2015). The draw is uniform, or "recent": weights 1, 2, 3, ...
-from the oldest on. It depends on the game's seed alone: `Pool.drawn(episode.seed)` says afterwards who has played.
+from the oldest on. It depends on the game's seed and who is there: until the next one is added,
+`Pool.drawn(episode.seed)` says who has played.
 At most `held` models are in memory. Games wait while others' models play, so that a model is not read anew every turn.
 Read `rollout/backends.py` before this.
 """
