@@ -63,15 +63,11 @@ LOGGED = {  # name in our rows: TRL's
 NOT_LEARNT = -100  # the label of a token that the loss leaves out
 
 
-@dataclass(frozen=True)
 class Expert:
     """A scripted player that gives the reasons for its moves."""
 
-    script: Scripted
-
-    @property
-    def name(self) -> str:
-        return f"expert: {self.script.name}"
+    def __init__(self, script: Scripted) -> None:
+        self.script, self.name = script, f"expert: {script.name}"
 
     def reply(self, prompts: Sequence[Prompt]) -> list[Reply]:
         return [Reply(self._write(prompt.state, random.Random(prompt.seed))) for prompt in prompts]

@@ -138,7 +138,7 @@ def _simple_negotiation(state: State, pattern: str, rng: random.Random, given: s
     values, offer = information["values"], information["offer"]
     ranked = sorted(values, key=lambda good: values[good])
     proposed = said_in(given, tuple(values)).offer if given else None
-    if proposed is not None:
+    if given is not None and proposed is not None:
         action, gets, gives = given, proposed.gets._asdict(), proposed.gives._asdict()
     elif offer is None:
         action, gets, gives = _make_offer(information, rng)
