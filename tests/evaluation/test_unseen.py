@@ -159,3 +159,16 @@ def test_same_seed_same_problem_and_global_generator_untouched(family: str) -> N
     before = random.getstate()
     assert sample(family, 30) == sample(family, 30) != sample(family, 30, seed=1)
     assert random.getstate() == before
+
+
+def test_each_move_of_a_walk_says_where_it_leads() -> None:
+    for problem in sample("last_line"):
+        reply = FAMILIES["last_line"].writers["case_by_case"](problem.facts)
+        cells = [f"row {cell // 3} column {cell % 3}" for cell in problem.facts["cells"]]
+        told, *moves, end = reply.split(", ")
+        assert (told, end) == (cells[0], cells[-1])
+        at = dict(zip(("row", "column"), divmod(problem.facts["start"], 3)))
+        for step, cell in zip(moves, cells[1:], strict=True):
+            move, value = step.split()
+            at["row" if move in ("up", "down") else "column"] = int(value)
+            assert f"row {at['row']} column {at['column']}" == cell
