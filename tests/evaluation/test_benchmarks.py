@@ -248,6 +248,7 @@ def test_letters(box, meant):
 def test_equal_as_mathematics(answer, box, right):
     pytest.importorskip("math_verify", reason="math-verify is an optional extra and not installed")
     assert is_equal(Problem("math500", "", answer, {}), box) == right
+    assert not any(is_equal(Problem("math500", "", answer, {}), empty) for empty in (None, "", " "))
 
 
 def test_equal_in_a_thread():
