@@ -97,8 +97,7 @@ class RoleBaseline(_Averages):
     """
 
     def advantages(self, outcomes: Sequence[Outcome]) -> list[tuple[float, float]]:
-        # a plain (game, returns) will do too, as notebook 00 has it
-        return [_by_role(Outcome(*outcome), self._one) for outcome in outcomes]
+        return [_by_role(outcome, self._one) for outcome in outcomes]
 
     def _one(self, outcome: Outcome, role: int) -> float:
         value = outcome.returns[role]

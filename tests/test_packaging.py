@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # `vllm` is for machines with a GPU and brings its own torch
-LOCKED_EXTRAS = ["course", "exact", "openai", "pettingzoo", "benchmarks", "bench", "dev"]
+LOCKED_EXTRAS = ["course", "exact", "lora", "tensorboard", "openai", "pettingzoo", "benchmarks", "bench", "dev"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]

@@ -1,4 +1,5 @@
-"""The command line, `spiral-lite`: play, evaluate, rate, exploitability, solve, train, pretrain, bench."""
+"""The command line, `spiral-lite`: play, evaluate, rate, exploitability, solve, train, imitate,
+pretrain, experiment, bench."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import sys
 
 from spiral_lite import environment
 from spiral_lite.bench.options import add_bench
-from spiral_lite.cli import playing, solving, training
+from spiral_lite.cli import experiments, playing, solving, training
 from spiral_lite.cli.command import readable
 
 
@@ -39,5 +40,6 @@ def _parser() -> argparse.ArgumentParser:
     playing.add(commands)
     solving.add(commands)
     training.add(commands)
+    experiments.add(commands)
     add_bench(commands)
     return parser

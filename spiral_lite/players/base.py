@@ -42,7 +42,8 @@ class Reply:
 class Player(Protocol):
     """Anything with a name that answers prompts."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def reply(self, prompts: Sequence[Prompt]) -> list[Reply]: ...
 

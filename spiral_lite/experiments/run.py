@@ -1,0 +1,135 @@
+"""Runs an experiment: every arm with every seed, in processes side by side, each result written as it comes.
+
+    spiral-lite experiment baselines --seeds 5 --jobs 2
+
+A run whose result stands in the file is not made again, so a stopped experiment goes on where it was; a file of other
+settings, another base model, machine or library versions is refused. Read `arms.py` and `battery.py` before this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spiral_lite import environment
+from spiral_lite.experiments import arms, battery
+from spiral_lite.experiments.arms import EXPERIMENTS, Arm, Experiment
+
+RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
+VERSIONS = ("torch", "transformers", "trl", "open-spiel")
+
+
+def find(name: str) -> Experiment:
+    """An experiment by name. Raises ValueError with the names there are."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}; there are: {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def run_one(arm: Arm, seed: int, threads: int) -> dict[str, Any]:
+    """One arm with one seed, in this process: trained and measured."""
+    environment.prepare()
+    import torch
+
+    torch.set_num_threads(threads)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        player, rows = arms.train(arm, seed, Path(folder))
+    trained = time.perf_counter()
+    measured = battery.measure(player, seed)
+    minutes = {"training": (trained - began) / 60, "measuring": (time.perf_counter() - trained) / 60}
+    return {"arm": arm.name, "seed": seed, "minutes": minutes, **measured, "curve": battery.curve(rows)}
+
+
+def run(experiment: Experiment, seeds: int, jobs: int, file: Path) -> dict[str, Any]:
+    """Makes the runs that the file lacks, `jobs` at a time, seed by seed; returns the file's record."""
+    record = describe(experiment, seeds)
+    done = _done(record, file)
+    missing = [(arm, seed) for seed in range(1, seeds + 1) for arm in experiment.arms]
+    missing = [(arm, seed) for arm, seed in missing if (arm.name, seed) not in {(r["arm"], r["seed"]) for r in done}]
+    order = {arm.name: place for place, arm in enumerate(experiment.arms)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        for future in as_completed([pool.submit(run_one, arm, seed, threads) for arm, seed in missing]):
+            done = sorted([*done, future.result()], key=lambda row: (order[row["arm"]], row["seed"]))
+            aside = file.with_suffix(".part")
+            aside.write_text(json.dumps({**record, "runs": done}, indent=1) + "\n")
+            aside.replace(file)
+            last = future.result()
+            print(f"{len(done)} of {len(experiment.arms) * seeds}: {last['arm']}, seed {last['seed']}", flush=True)
+    return {**record, "runs": done}
+
+
+def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
+    """What decides the results of all runs; each run's minutes stand in its row."""
+    from spiral_lite import models
+
+    return {
+        "command": f"spiral-lite experiment {experiment.name} --seeds {seeds}",
+        "question": experiment.question,
+        "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
+        "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
+        "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+def _done(record: dict[str, Any], file: Path) -> list[dict[str, Any]]:
+    """The runs that stand in the file, which must be of the same experiment."""
+    if not file.exists():
+        return []
+    stands = json.loads(file.read_text())
+    differs = [name for name in record if name != "command" and stands.get(name) != record[name]]
+    if differs:
+        raise ValueError(
+            f"{str(file)!r} holds runs of another setting ({', '.join(differs)}); move it away or give another --out"
+        )
+    return list(stands["runs"])
+
+
+def table(record: dict[str, Any]) -> str:
+    """The arms as a Markdown table: means over the seeds with 95 % intervals."""
+    from spiral_lite.evaluation.intervals import mean_interval
+
+    lines = ["| arm | seeds | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    for arm in record["arms"]:
+        runs = [row for row in record["runs"] if row["arm"] == arm["name"]]
+        if not runs:
+            continue
+        cells = []
+        for path in COLUMNS.values():
+            interval = mean_interval([at(row, path) for row in runs])
+            cells.append(f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})")
+        lines.append(f"| {arm['name']} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+COLUMNS = {
+    "Kuhn NashConv": ("nash_conv",),
+    "Kuhn return": ("kuhn_return",),
+    "tic-tac-toe return": ("games", "tic_tac_toe", "return"),
+    "invalid in tic-tac-toe": ("games", "tic_tac_toe", "invalid"),
+    "problems right": ("corpus", "right"),
+    "unseen problems right": ("unseen", "right"),
+    "careful on problems": ("corpus", "careful"),
+    "tokens on problems": ("corpus", "tokens"),
+}
+
+
+def at(row: dict[str, Any], path: tuple[str, ...]) -> float:
+    """The number that stands at `path` in a run."""
+    value: Any = row
+    for key in path:
+        value = value[key]
+    return float(value)
