@@ -1,0 +1,112 @@
+"""Experiments: what an arm trains, what is measured, and that a stopped one goes on."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from spiral_lite import games, players
+from spiral_lite.experiments import arms, battery, run
+from spiral_lite.experiments.arms import EXPERTS, Arm, Experiment
+
+TINY = {"steps": 1, "turns_per_step": 16}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A battery of seconds."""
+    for name, value in (("GAMES", ("kuhn_poker", "nim")), ("MATCH_GAMES", 4), ("SAMPLES", 2), ("PROBLEMS_EACH", 1)):
+        monkeypatch.setattr(battery, name, value)
+
+
+def test_every_experiment_names_games_players_and_settings_that_exist():
+    from spiral_lite.trainer import SelfPlayConfig
+
+    for name, experiment in arms.EXPERIMENTS.items():
+        assert experiment.name == name
+        assert len({arm.name for arm in experiment.arms}) == len(experiment.arms)
+        for arm in experiment.arms:
+            assert set(arm.games) <= set(games.names())
+            assert set(arm.settings) <= set(SelfPlayConfig.__dataclass_fields__)
+            assert arm.opponent.partition(":")[0] in {"self", "pool", EXPERTS, *players.KINDS}
+
+
+def test_arms_that_are_compared_differ_in_the_baseline_alone():
+    for arm in arms.EXPERIMENTS["baselines"].arms:
+        game, baseline = arm.name.split(", ")
+        twin = arms.EXPERIMENTS["baselines"].arms[
+            [a.name for a in arms.EXPERIMENTS["baselines"].arms].index(f"{game}, role")
+        ]
+        assert arm.settings["baseline"] == baseline
+        assert {**arm.settings, "baseline": "role"} == dict(twin.settings)
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        Arm("base"),
+        Arm("self", ("kuhn_poker",), settings=TINY),
+        Arm("random", ("kuhn_poker",), "random", TINY),
+        Arm("pool", ("kuhn_poker",), "pool", TINY),
+        Arm("experts", ("kuhn_poker",), EXPERTS, TINY),
+    ],
+    ids=lambda arm: arm.name,
+)
+def test_an_arm_is_trained_and_measured(arm, tiny):
+    row = run.run_one(arm, seed=1, threads=1)
+    assert (row["arm"], row["seed"]) == (arm.name, 1)
+    assert set(row["games"]) == {"kuhn_poker", "nim"}
+    for path in run.COLUMNS.values():
+        if path[1:2] != ("tic_tac_toe",):
+            assert run.at(row, path) == run.at(row, path)  # a number, and no NaN
+    assert len(row["curve"]) == (1 if arm.games else 0)
+    json.dumps(row, allow_nan=False)
+
+
+def fake_runs(monkeypatch):
+    made = []
+
+    def run_one(arm, seed, threads):
+        made.append((arm.name, seed))
+        return {"arm": arm.name, "seed": seed}
+
+    class Here:  # a pool of this process
+        def __init__(self, *_, **__): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+        def submit(self, function, *args):
+            result = function(*args)
+            return SimpleNamespace(result=lambda: result)
+
+    monkeypatch.setattr(run, "run_one", run_one)
+    monkeypatch.setattr(run, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(run, "as_completed", list)
+    return made
+
+
+def test_a_stopped_experiment_goes_on(tmp_path, monkeypatch):
+    experiment = Experiment("x", "?", (Arm("a"), Arm("b")))
+    made = fake_runs(monkeypatch)
+    file = tmp_path / "x.json"
+    run.run(experiment, 1, 1, file)
+    assert made == [("a", 1), ("b", 1)]
+    found = run.run(experiment, 2, 1, file)
+    assert made[2:] == [("a", 2), ("b", 2)]
+    assert [(row["arm"], row["seed"]) for row in found["runs"]] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert json.loads(file.read_text()) == found
+    assert found["command"] == "spiral-lite experiment x --seeds 2"
+
+
+def test_a_file_of_other_arms_is_refused(tmp_path, monkeypatch):
+    fake_runs(monkeypatch)
+    file = tmp_path / "x.json"
+    run.run(Experiment("x", "?", (Arm("a"),)), 1, 1, file)
+    with pytest.raises(ValueError, match=r"holds runs of another setting \(arms\)"):
+        run.run(Experiment("x", "?", (Arm("a", ("kuhn_poker",)),)), 1, 1, file)
+
+
+def test_an_unknown_experiment_is_refused():
+    with pytest.raises(ValueError, match="there is no experiment 'x'; there are: baselines"):
+        run.find("x")
