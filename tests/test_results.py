@@ -7,28 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from spiral_lite import models
+from spiral_lite import games, models
 from spiral_lite.bench import report
 from spiral_lite.evaluation.intervals import mean_interval
+from spiral_lite.experiments import random_games as random_games_experiment
 from spiral_lite.experiments import self_play
 
 ROOT = Path(__file__).resolve().parents[1]
-GAMES = ("kuhn_poker", "tic_tac_toe")
+BASE = hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest()
+TRAINED = ("kuhn_poker", "tic_tac_toe")
 
 
 def record(game):
     return json.loads((self_play.RESULTS / f"self_play_{game}.json").read_text())
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", TRAINED)
 def test_five_seeds_of_the_present_settings_and_base_model(game):
     stands = record(game)
     assert [row["seed"] for row in stands["runs"]] == [1, 2, 3, 4, 5]
     assert stands["settings"] == self_play._record(game)["settings"]
-    assert stands["base_model_sha256"] == hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest()
+    assert stands["base_model_sha256"] == BASE
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", TRAINED)
 def test_the_readme_shows_them(game):
     text = (ROOT / "README.md").read_text()
     assert self_play.table(record(game)) in text
@@ -63,6 +65,40 @@ def test_a_file_of_other_settings_is_refused(tmp_path):
     file.write_text(json.dumps({**record("kuhn_poker"), "settings": {"steps": 1}}))
     with pytest.raises(ValueError, match="holds runs of another setting"):
         self_play.run("kuhn_poker", [1], 1, file)
+
+
+def random_games():
+    return json.loads((self_play.RESULTS / "random_games.json").read_text())
+
+
+def test_10_000_random_games_of_every_game_hold_what_it_promises():
+    found = random_games()["games"]
+    assert set(found) == set(games.names())
+    for name, row in found.items():
+        assert row["games"] == 10_000, name
+        assert row["invalid"] == 0, name
+        assert row["in the declared range"] is row["as declared"] is True, name
+
+
+def test_the_chip_leader_loses_published_matches_and_never_one_by_the_book():
+    found = random_games()["kuhn matches"]
+    assert found["textbook"]["not the chip leader"] == 0
+    low, high = found["published"]["ci95"]
+    assert low < 0.306 < high  # what was seen in 4,000 before
+
+
+def test_the_readme_shows_the_random_games():
+    text = (ROOT / "README.md").read_text()
+    assert random_games_experiment.table(random_games()) in text
+    assert random_games()["command"] in text
+
+
+def test_the_ladder_is_in_order_and_its_ends_are_apart():
+    found = json.loads((self_play.RESULTS / "ladder.json").read_text())
+    assert found["base_model_sha256"] == BASE
+    ratings = found["ratings"]
+    assert [row["player"] for row in ratings] == ["trained", "nano", "search:1", "random"]
+    assert ratings[0]["ci95"][0] > ratings[-1]["ci95"][1]
 
 
 measured = pytest.mark.skipif(not report.RESULTS.exists(), reason="no speeds are shipped: spiral-lite bench --help")

@@ -68,6 +68,15 @@ def run(n: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def table(found: dict[str, Any]) -> str:
+    """The games as a Markdown table."""
+    columns = ("turns a game", "first player wins", "lowest return", "highest return", "games per second")
+    lines = ["| game | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in found["games"].items():
+        lines.append(f"| {name} | " + " | ".join(f"{row[column]:.3g}" for column in columns) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Random games of every game.")
     parser.add_argument("--games", type=int, default=10_000, help="of each (default 10000)")
@@ -75,9 +84,8 @@ def main() -> None:
     options = parser.parse_args()
     found = run(options.games)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
-    for name, row in found["games"].items():
-        print(f"{name}: {row}")
-    print(found["kuhn matches"])
+    print(table(found))
+    print(json.dumps(found["kuhn matches"], indent=1))
 
 
 if __name__ == "__main__":

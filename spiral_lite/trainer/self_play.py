@@ -38,6 +38,7 @@ from spiral_lite.rollout import Episode, backends, write_jsonl
 from spiral_lite.rollout.play import typical_turns
 from spiral_lite.rollout.vllm_backend import TrlVllmBackend
 from spiral_lite.trainer import collect, sharding
+from spiral_lite.trainer.callbacks import PastSelves
 from spiral_lite.trainer.collect import Played, Sample
 from spiral_lite.trainer.config import SelfPlayConfig
 from spiral_lite.trainer.guard import CollapseGuard, go_back
@@ -274,19 +275,7 @@ class SelfPlayTrainer(SavingTrainer):
         self.opponent.add(folder)  # type: ignore[union-attr]
 
     def _pool_callbacks(self) -> list[TrainerCallback]:
-        return [_PastSelves(self)] if hasattr(self.opponent, "add") else []
-
-
-class _PastSelves(TrainerCallback):
-    """Adds the model to the pool after every `pool_every` steps. It comes before checkpoints, which list the pool."""
-
-    def __init__(self, trainer: SelfPlayTrainer) -> None:
-        self.trainer = trainer
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        step, rest = divmod(state.global_step, args.num_iterations)
-        if rest == 0 and step % args.pool_every == 0:
-            self.trainer.add_past_self()
+        return [PastSelves(self)] if hasattr(self.opponent, "add") else []
 
 
 def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
@@ -304,19 +293,3 @@ def _hand_over(prompts: list[str], trainer: SelfPlayTrainer) -> dict[str, Any]:
 def _game_return(prompts: list[str], completions: list[str], value: list[float], **row: Any) -> list[float]:
     """TRL's reward function: the return of the turn's role, which the row carries."""
     return value
-
-
-class Every(TrainerCallback):
-    """Calls `measure(step)` before the first self-play step and after every `steps` of them."""
-
-    def __init__(self, steps: int, measure: Callable[[int], None]) -> None:
-        self.steps, self.measure = steps, measure
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == 0:
-            self.measure(0)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        step, rest = divmod(state.global_step, args.num_iterations)
-        if rest == 0 and step % self.steps == 0:
-            self.measure(step)

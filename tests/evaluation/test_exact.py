@@ -38,6 +38,20 @@ def test_values() -> None:
     assert exact.game_value(games.make("tic_tac_toe")) == 0
 
 
+def test_a_match_of_two_rounds_is_solved_exactly() -> None:
+    """Each starts once, so it is worth 0 to both; OpenSpiel's CFR finds a policy that nothing beats by much."""
+    match = games.make("kuhn_poker", rounds=2)
+    assert len(exact.information_sets(match)) == 300
+    assert exact.game_value(match) == pytest.approx(0, abs=1e-9)
+    assert exact.nash_conv(match, exact.uniform) == pytest.approx(101 / 144)
+    from open_spiel.python.algorithms import cfr, exploitability
+
+    solver = cfr.CFRPlusSolver(exact.openspiel_game(match))
+    for _ in range(15):
+        solver.evaluate_and_update_policy()
+    assert exploitability.nash_conv(solver._game, solver.average_policy()) < 0.1
+
+
 @dataclass(frozen=True)
 class Meet(Game):
     """Both go to the same place or get nothing; the first says where it goes."""
