@@ -146,7 +146,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """killed_at(n): from the n-th change of the file system on, each raises Killed."""
+    """killed_at(n): from the n-th change of the file system on, each raises Killed; text is written by half."""
     count = {"left": 10**9}
 
     def watch(module, name):
@@ -162,7 +162,16 @@ def killed_at(monkeypatch):
 
     for module, name in ((os, "fsync"), (os, "replace"), (os, "mkdir"), (os, "unlink"), (os, "rmdir")):
         watch(module, name)
-    watch(Path, "write_text")
+    write = Path.write_text
+
+    def half(path, text, **options):
+        count["left"] -= 1
+        if count["left"] < 0:
+            write(path, text[: len(text) // 2])
+            raise Killed
+        return write(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", half)
 
     def at(n):
         count["left"] = n
