@@ -21,7 +21,7 @@ DEFAULT_IN_FLIGHT = 256
 
 
 @dataclass
-class _Table:
+class Table:
     """A game that is being played."""
 
     index: int
@@ -117,14 +117,14 @@ def play(
         raise ValueError(f"n={n}, turns={turns}: give how many games or how many turns to play, e.g. n=100")
     games = [games] if isinstance(games, Game) else list(games)
     seatings = [seats] if isinstance(seats, tuple) else list(seats)
-    live: list[_Table] = []
-    finished: list[_Table] = []
+    live: list[Table] = []
+    finished: list[Table] = []
     begun = 0
     with _Desks() as desks:
         while True:
             wanted = n - begun if n else _games_wanted(turns, live, finished, in_flight)
             indices = range(begun, begun + max(0, min(wanted, in_flight - len(live))))
-            fresh = [_begin(index, games, seatings, seed, same_deals) for index in indices]
+            fresh = [begin(index, games, seatings, seed, same_deals) for index in indices]
             begun += len(fresh)
             live += fresh
             desks.ask(fresh)
@@ -138,22 +138,20 @@ def play(
     return [table.episode(forfeit, policy_version) for table in finished]
 
 
-def _begin(
+def begin(
     index: int, games: Sequence[Game], seatings: Sequence[tuple[Player, Player]], seed: int, same_deals: bool
-) -> _Table:
-    """Game number `index`, dealt."""
+) -> Table:
+    """Game number `index` of a call of `play` with these arguments, dealt."""
     game_seed = random.Random(f"{seed}/{index // len(seatings) if same_deals else index}").getrandbits(48)
     rng = random.Random(game_seed)
     reply_rng = random.Random(f"{seed}/{index}/replies") if same_deals else rng
     seating = seatings[index % len(seatings)]
-    table = _Table(
-        index, game_seed, games[index % len(games)].initial_state(), (seating[0], seating[1]), rng, reply_rng
-    )
+    table = Table(index, game_seed, games[index % len(games)].initial_state(), (seating[0], seating[1]), rng, reply_rng)
     table.settle_chance()
     return table
 
 
-def _games_wanted(turns: int, live: list[_Table], finished: list[_Table], in_flight: int) -> int:
+def _games_wanted(turns: int, live: list[Table], finished: list[Table], in_flight: int) -> int:
     """How many games to begin for `turns` turns: a first round of `in_flight`, then as many as make up what is missing.
 
     A round is played to its end before the next begins, so that long games are as likely to be in as short ones.
@@ -177,9 +175,9 @@ class _Desks:
         for desk in self._desks.values():
             desk.close()
 
-    def ask(self, tables: Sequence[_Table]) -> None:
+    def ask(self, tables: Sequence[Table]) -> None:
         """Hands each table's turn to the player whose move it is, all turns of a player together."""
-        waiting: dict[int, list[_Table]] = {}
+        waiting: dict[int, list[Table]] = {}
         for table in tables:
             waiting.setdefault(id(table.to_move), []).append(table)
         for key, theirs in waiting.items():
@@ -191,7 +189,7 @@ class _Desks:
                 [((table, prompt.message), prompt) for table, prompt in zip(theirs, prompts, strict=True)]
             )
 
-    def collect(self) -> list[_Table]:
+    def collect(self) -> list[Table]:
         """Takes the replies that are ready, and returns their tables."""
         moved = []
         for desk in self._desks.values():

@@ -18,7 +18,7 @@ from spiral_lite.dialogue import observe
 from spiral_lite.games import Game, Invalid, State
 from spiral_lite.players import Player, Reply
 from spiral_lite.rollout import Episode
-from spiral_lite.rollout.play import _begin
+from spiral_lite.rollout.play import begin
 from spiral_lite.show import replay
 from spiral_lite.show.boards import drawing
 from spiral_lite.show.front_end import someone_is_there
@@ -35,7 +35,7 @@ class Sitting:
             raise ValueError(f"seat={seat!r}: the seats are 0 (acts first in most games) and 1; e.g. seat=0")
         self.opponent, self.seat = opponent, seat
         person = players.person()
-        self._table = _begin(0, [game], [(person, opponent) if seat == 0 else (opponent, person)], seed, False)
+        self._table = begin(0, [game], [(person, opponent) if seat == 0 else (opponent, person)], seed, False)
 
     @property
     def state(self) -> State:

@@ -1,17 +1,11 @@
-"""Progress that a person can see: one line or table row a self-play step, in the terminal and in a notebook.
-
-Pure renderers (`line`, `table`) and a thin shell each: `print_progress`, and `LiveTable`, which redraws one HTML table.
-"""
+"""Progress that a person can see: one line a self-play step in the terminal, one table row in the dashboard."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any
 
 Row = dict[str, float]
-LAST_ROWS = 11  # of a live table, under the first
-PRINTED = 4  # steps a printed line, where there is no front end
 
 
 def columns(row: Row) -> list[tuple[str, str]]:
@@ -56,27 +50,3 @@ def table(rows: Sequence[Row]) -> str:
 def print_progress(row: Row) -> None:
     """Prints the row, at once."""
     print(line(row), flush=True)
-
-
-class LiveTable:
-    """Called with each row; shows the first and the latest rows as one table of the running notebook cell. Headless,
-    where nobody sees a table change, it prints a line every few steps instead."""
-
-    def __init__(self, headless: bool = False) -> None:
-        self.rows: list[Row] = []
-        self.headless = headless
-        self._handle: Any = None
-
-    def __call__(self, row: Row) -> None:
-        from IPython.display import HTML, display
-
-        self.rows.append(row)
-        if self.headless:
-            if len(self.rows) % PRINTED == 1:
-                print_progress(row)
-            return
-        page = HTML(table([*self.rows[:1], *self.rows[1:][-LAST_ROWS:]]))
-        if self._handle is None:
-            self._handle = display(page, display_id=True)
-        else:
-            self._handle.update(page)

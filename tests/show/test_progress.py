@@ -27,34 +27,3 @@ def test_a_table_has_a_row_a_step_and_escapes():
     assert page.count("<tr>") == 3
     assert "<b>" not in page
     assert "No step" in progress.table([])
-
-
-def test_the_live_table_keeps_the_first_row_and_the_latest(monkeypatch):
-    import IPython.display
-
-    pages = []
-
-    class Handle:
-        def update(self, page):
-            pages.append(page.data)
-
-    def display(page, display_id):
-        pages.append(page.data)
-        return Handle()
-
-    monkeypatch.setattr(IPython.display, "display", display)
-    live = progress.LiveTable()
-    for step in range(1, 31):
-        live({**ROW, "step": step})
-    assert len(pages) == 30
-    assert "<td>1</td>" in pages[-1]
-    assert "<td>30</td>" in pages[-1]
-    assert "<td>2</td>" not in pages[-1]
-
-
-def test_without_a_front_end_it_prints(capsys):
-    live = progress.LiveTable(headless=True)
-    for step in range(1, 6):
-        live({**ROW, "step": step})
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1", "5"]
-    assert len(live.rows) == 5
