@@ -62,6 +62,12 @@ def rows(out):
     return [{key: value for key, value in row.items() if "second" not in key} for row in whole]
 
 
+def step_seconds(out):
+    """Of the last step that is finished, as the row says it."""
+    seconds = [json.loads(line)["seconds"] for line in (out / METRICS).read_text().splitlines()[-2:]]
+    return seconds[-1] - seconds[0] if seconds[0] < seconds[-1] else seconds[-1]
+
+
 def last_step(out):
     """Of the last good checkpoint; 0 before the first."""
     good = checkpoints.good(out)
@@ -69,7 +75,7 @@ def last_step(out):
 
 
 def left_alone(out, options):
-    """Seconds until its first step begins, and of a step."""
+    """Seconds until its first step began."""
     began = time.time()
     process = start(out, options)
     while not (out / METRICS).exists():
@@ -77,12 +83,12 @@ def left_alone(out, options):
         time.sleep(0.01)
     ready = time.time()
     finish(process, out)
-    return ready - began, (time.time() - ready) / options.steps
+    return ready - began
 
 
-def kill(out, options, moment, delay, seconds, in_save):
+def kill(out, options, moment, delay, startup, in_save):
     """Starts or resumes the run and kills it at `moment`, in steps, or `delay` seconds after a save has begun from then
-    on; what was there then, or None if the run ended first."""
+    on; what was there then, or None if the run ended first. startup: seconds until a run's first step begins."""
     resume = (out / "run.json").exists()
     before = last_step(out) if resume else 0
     began = time.time()
@@ -97,7 +103,7 @@ def kill(out, options, moment, delay, seconds, in_save):
             time.sleep(0.001)
         time.sleep(delay)
     else:
-        time.sleep(part * (seconds[1] if whole > before else seconds[0]))
+        time.sleep(part * (step_seconds(out) if whole > before else startup))
     if process.poll() is not None:
         finish(process, out)
         return None
@@ -133,11 +139,11 @@ def run(options):
     rng = random.Random(options.seed)
     moments = sorted(rng.uniform(0, options.steps) for _ in range(options.kills))
     alone = options.out / "alone"
-    seconds = left_alone(alone, options)
+    startup = left_alone(alone, options)
     kills, killed = [], [options.out / "killed-1"]
     while len(kills) < options.kills:
         delay, in_save = rng.uniform(0, 0.05), len(kills) % 3 == 2
-        found = kill(killed[-1], options, moments[len(kills)], delay, seconds, in_save)
+        found = kill(killed[-1], options, moments[len(kills)], delay, startup, in_save)
         if found is None:  # it ended before the moment came: the other kills are of a new run
             killed.append(options.out / f"killed-{len(killed) + 1}")
         else:
