@@ -102,8 +102,11 @@ def kill(out, options, moment, delay, startup, in_save):
         while process.poll() is None and not any(changed_since(p, began) for p in out.glob(f"{checkpoints.ASIDE}/*")):
             time.sleep(0.001)
         time.sleep(delay)
-    else:
-        time.sleep(part * (step_seconds(out) if whole > before else startup))
+    elif whole > before:
+        time.sleep(part * step_seconds(out))
+    else:  # while it starts, or at its first step where it starts faster than the run before
+        while time.time() < began + part * startup and not changed_since(out / METRICS, began):
+            time.sleep(0.001)
     if process.poll() is not None:
         finish(process, out)
         return None
