@@ -40,7 +40,8 @@ OF_LEARNER = (  # of the step's games and of the learner's turns in them
     "turns_per_game",
     "tokens_per_second",
 )
-OF_GAME = ("/return", "/return_std", "/baseline")  # how the names end that begin with a game's
+# how the names end that begin with a game's
+OF_GAME = ("/return", "/return_std", "/baseline", "/advantage", "/advantage_std")
 TRL_METRICS = ("loss", "grad_norm", "entropy", "learning_rate", "clip_ratio/region_mean", "kl")
 
 
@@ -74,9 +75,16 @@ def _returns(game: str, played: Sequence[Played]) -> dict[str, float]:
     return means | {f"{game}/return_std": spread}
 
 
-def advantage_metrics(advantages: Sequence[float]) -> dict[str, float]:
-    """What is left to learn from a step: the share of turns whose advantage is nearly 0."""
-    return {"zero_advantage_rate": _share([abs(advantage) < NEAR_ZERO for advantage in advantages])}
+def advantage_metrics(scored: Sequence[tuple[str, int, float]]) -> dict[str, float]:
+    """What is left to learn from a step's turns, (game, role, advantage) of each: the share whose advantage is nearly
+    0; of each game the mean advantage of each role, which is the bias of its baseline, and the spread of all."""
+    metrics = {"zero_advantage_rate": _share([abs(advantage) < NEAR_ZERO for _, _, advantage in scored])}
+    for game in sorted({name for name, _, _ in scored}):
+        mine = [(role, advantage) for name, role, advantage in scored if name == game]
+        for role in sorted({role for role, _ in mine}):
+            metrics[f"{game}/role{role}/advantage"] = statistics.fmean(a for r, a in mine if r == role)
+        metrics[f"{game}/advantage_std"] = statistics.pstdev(advantage for _, advantage in mine)
+    return metrics
 
 
 def lacks_reasoning(reply: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from spiral_lite import checkpoints
 
+ADAPTER = "adapter_config.json"  # of peft
 NANO = Path(__file__).resolve().parent.parent / "data" / "nano"
 
 
@@ -30,7 +31,7 @@ def locate(name: str) -> str:
         return name  # owner/model on the Hub
     if (folder / checkpoints.MANIFEST).exists():
         checkpoints.verify(folder)
-    if (folder / "config.json").exists():
+    if (folder / "config.json").exists() or (folder / ADAPTER).exists():
         return name
     if checkpoints.saved(folder):
         return str(checkpoints.last_good(folder))
@@ -42,6 +43,7 @@ def locate(name: str) -> str:
 def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[Any, Any]:
     """(model, tokenizer) in evaluation mode; device: CUDA where there is a GPU. Raises ValueError if there is no model.
 
+    A LoRA adapter comes merged into the model that it was trained on, which must still be where it was.
     Keep float32 weights for training, which mixes precision by itself: AdamW on bfloat16 weights loses small updates.
     """
     import torch
@@ -55,7 +57,10 @@ def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[
     where = locate(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype)).to(device)
+        if (Path(where) / ADAPTER).exists():
+            model = _merged(where, getattr(torch, dtype)).to(device)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype)).to(device)
     except OSError as error:
         raise ValueError(f"cannot load {name!r}: {error}") from error
     if tokenizer.pad_token_id is None:
@@ -63,6 +68,17 @@ def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[
     refuse_tokenizer(model, tokenizer)
     refuse_nan(model, f"the model {name!r}")
     return model.eval(), tokenizer
+
+
+def _merged(folder: str, dtype: Any) -> Any:
+    """The model of an adapter's folder. It has no name: its own weights stand in no folder as they are."""
+    try:
+        from peft import AutoPeftModelForCausalLM
+    except ImportError as error:
+        raise ImportError(f'{folder} holds a LoRA adapter: pip install "spiral-lite[lora]"') from error
+    model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=dtype).merge_and_unload()
+    model.config._name_or_path = ""
+    return model
 
 
 def refuse_tokenizer(model: Any, tokenizer: Any) -> None:

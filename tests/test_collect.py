@@ -42,7 +42,23 @@ def test_against_an_opponent_the_learner_has_both_seats_in_turn_and_learns_its_o
         assert {turn.player for turn in others} <= {"opponent"}
 
 
-def test_groups_have_the_same_deals():
+def test_missing_turns_are_made_up_by_few_games():
+    """An opponent who forfeits half of the games at its first turn leaves the learner with fewer turns than planned."""
+    silly = Scripted(lambda state, rng: "[9]" if rng.random() < 0.5 else rng.choice(state.legal_actions()), "silly")
+    for seed in range(20):
+        played = collect.play_turns(plan(TTT, turns=100), named("learner"), silly, random.Random(seed))
+        assert 100 <= sum(len(one.turns) for one in played) < 140
+
+
+@pytest.mark.parametrize("opponent", [None, named("opponent")])
+@pytest.mark.parametrize("turns", [10, 100, 300])
+def test_groups_are_whole_and_have_the_same_deals(turns, opponent):
+    played = collect.play_turns(plan(turns=turns, same_deal=4), random_player(), opponent, random.Random(0))
+    sizes = Counter((one.episode.seed, one.roles) for one in played)
+    assert set(sizes.values()) == {4}
+
+
+def test_groups_differ_in_their_play():
     played = collect.play_turns(plan(same_deal=4), random_player(), None, random.Random(0))
     deals = {}
     for one in played:

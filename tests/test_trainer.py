@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,10 @@ def test_past_selves_fill_the_pool_and_a_resumed_run_has_the_same_ones(nano, tmp
     assert met == {"pool of 3 (uniform)"}, "the third step's opponents are the base and two past selves"
 
     nano = models.load("nano", "cpu")
+    alone = trainer(nano, tmp_path / "whole", steps=3, save_every=1)
+    with pytest.raises(ValueError, match="this run played against a pool of its past selves"):
+        alone.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-2"))
+    nano = models.load("nano", "cpu")
     again = trainer(
         nano, tmp_path / "whole", opponent=Pool([models.NANO], sampling=Sampling(max_new_tokens=96)),
         steps=3, pool_every=1, save_every=1,
@@ -142,6 +147,37 @@ def test_past_selves_fill_the_pool_and_a_resumed_run_has_the_same_ones(nano, tmp
     again.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-2"))
     assert [Path(folder).name for folder in again.opponent.folders] == names
     assert all(torch.equal(final[name], weight) for name, weight in again.model.state_dict().items())
+
+
+@pytest.fixture
+def adapted(tmp_path):
+    """The command of a LoRA run in a process of its own: adapters change the model that they are put on."""
+    pytest.importorskip("peft", reason='needs pip install "spiral-lite[lora]"')
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    settings = ["--games", "kuhn_poker", "--turns-per-step", "32", "--lora-rank", "4", "--save-every", "1"]
+    pool = ["--opponent", "pool", "--set", "pool_every=1"]
+
+    def run(out, *more):
+        command = [sys.executable, "-m", "spiral_lite.cli", "train", *settings, *pool, "--out", str(tmp_path / out)]
+        subprocess.run([*command, *more], check=True, capture_output=True, env=environment, timeout=300)
+        return tmp_path / out
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_lora_run_is_saved_loaded_pooled_and_resumed(nano, adapted):
+    whole = adapted("whole", "--steps", "2")
+    model, _ = models.load(str(whole), "cpu")
+    assert set(dict(model.named_parameters())) == set(dict(nano[0].named_parameters())), "merged: no adapter is left"
+    assert not torch.equal(model.model.layers[0].mlp.up_proj.weight, nano[0].model.layers[0].mlp.up_proj.weight)
+    assert sorted(folder.name for folder in (whole / "pool").glob("step_*")) == ["step_00001", "step_00002"]
+    models.load(str(whole / "pool" / "step_00001"), "cpu")
+    for file in (*whole.glob("*.safetensors"), whole / "checkpoint-2", whole / "run.json"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    adapted("whole", "--steps", "2", "--resume")
+    again, _ = models.load(str(whole), "cpu")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(("zero_sum", "other"), [(False, 0.5), (True, 1.5)])
@@ -249,7 +285,9 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 240) -> Non
         ({"turns_per_step": 32, "per_device_train_batch_size": 12}, "no multiple of per_device_train_batch_size=12"),
         ({"steps": 0}, "steps=0: it must be at least 1"),
         ({"baseline": "critic"}, "baseline='critic' is unknown"),
-        ({"role_decay": 1.5}, "decay=1.5"),
+        ({"role_decay": 1.5}, "role_decay=1.5"),
+        ({"steps": 2.5}, "steps=2.5: it must be a whole number"),
+        ({"logged_games": -1}, "logged_games=-1"),
         ({"save_every": -1}, "save_every=-1"),
         ({"eval_strategy": "steps"}, "eval_strategy must stay 'no'"),
         ({"max_steps": 5}, "max_steps=5 has no effect in self-play: set steps"),

@@ -10,9 +10,14 @@ Result = dict[str, Any]
 
 
 def declare(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], Result | str], about: str, *examples: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], Result | str],
+    about: str,
+    *examples: str,
+    seeded: bool = True,
 ) -> argparse.ArgumentParser:
-    """A command with its help, its examples, and the options that all commands have."""
+    """A command with its help, examples, and the common options; `seeded`: one seed decides its result."""
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=about,
@@ -21,7 +26,8 @@ def declare(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
+    if seeded:
+        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
     command.add_argument("--json", action="store_true", help="print the result as one JSON object in the last line")
     return command
 
@@ -42,7 +48,9 @@ def add_sampling(command: argparse.ArgumentParser) -> None:
         "--temperature", type=float, default=1.0, help="of language models (default %(default)g; training: 1)"
     )
     command.add_argument("--top-p", type=float, default=1.0, help="of language models (default %(default)g)")
-    command.add_argument("--max-new-tokens", type=int, default=96, help="of a reply (default 96, for the nano model)")
+    command.add_argument(
+        "--max-new-tokens", type=int, default=96, help="of a reply (default 96, for the nano model; of benchmarks 8192)"
+    )
     command.add_argument("--backend", default="engine", help="what generates: engine, transformers or vllm")
 
 
@@ -70,7 +78,7 @@ def at_least(options: argparse.Namespace, **least: int) -> None:
     """Raises ValueError for an option below its least value."""
     for name, value in least.items():
         if getattr(options, name) < value:
-            raise ValueError(f"--{name} {getattr(options, name)}: at least {value}, e.g. --{name} {max(100, value)}")
+            raise ValueError(f"--{name} {getattr(options, name)}: it must be at least {value}, e.g. --{name} {value}")
 
 
 def readable(result: Result | str) -> str:

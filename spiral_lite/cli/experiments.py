@@ -19,6 +19,7 @@ def add(commands: Any) -> None:
         "Run an experiment: every arm with every seed, resumable; the results go to data/results/.",
         "experiment baselines --seeds 5 --jobs 2",
         "experiment baselines --seeds 1 --out runs/baselines.json",
+        seeded=False,
     )
     command.add_argument("name", choices=sorted(EXPERIMENTS), help="; ".join(_questions()))
     command.add_argument("--seeds", type=int, default=5, help="runs of each arm, seeds 1, 2, ... (default 5)")

@@ -137,7 +137,7 @@ def _add_rate(commands: Any) -> None:
         nargs="+",
         required=True,
         metavar="PLAYER",
-        help="two or more: random, perfect, equilibrium[:alpha], or a model: nano, a folder, a Hub id",
+        help="two or more, named as in play: random, search:2, mcts:100, equilibrium, pool:RUN, nano, runs/a ...",
     )
     command.add_argument("--games", type=int, default=200, help="of each pairing, an even number (default 200)")
     add_sampling(command)

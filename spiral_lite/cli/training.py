@@ -38,9 +38,10 @@ def _train(options: argparse.Namespace) -> Result:
         "baseline": options.baseline,
         "reward": options.reward,
         "backend": options.backend,
+        "seed": options.seed,
+        "save_every": options.save_every,
     }
     changes = {name: value for name, value in changes.items() if value is not None} | _settings(options)
-    changes |= {"seed": options.seed, "save_every": options.save_every}
     model, tokenizer = models.load(options.model, device="cpu")  # the trainer takes it to the GPU of its process
     if model.num_parameters() < SMALL_MODEL:
         config = nano_config(options.out, **changes)
@@ -53,7 +54,7 @@ def _train(options: argparse.Namespace) -> Result:
         processing_class=tokenizer,
         opponent=_opponent(options, config),
         on_metrics=print_progress,
-        peft_config=lora(options.lora_rank) if options.lora_rank else None,
+        peft_config=lora(options.lora_rank) if options.lora_rank is not None else None,
     )
     _settle_run(options, changes, trainer.accelerator)
     began = time.perf_counter()
@@ -92,6 +93,8 @@ def _settings(options: argparse.Namespace) -> Result:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting!r} is not name=value; write e.g. --set gamma=0.9")
+        if name == "output_dir":
+            raise ValueError(f"--set {setting!r}: the folder of the run is --out")
         if name not in SelfPlayConfig.__dataclass_fields__:
             near = " or ".join(get_close_matches(name, SelfPlayConfig.__dataclass_fields__)) or "gamma or loss_type"
             raise ValueError(f"--set {setting!r}: there is no setting {name!r}; did you mean {near}?")
@@ -100,8 +103,12 @@ def _settings(options: argparse.Namespace) -> Result:
         except json.JSONDecodeError:
             chosen[name] = value
         default = SelfPlayConfig.__dataclass_fields__[name].default
+        if isinstance(default, bool) and not isinstance(chosen[name], bool):
+            raise ValueError(
+                f"--set {setting!r}: {name} is true or false, e.g. --set {name}={str(not default).lower()}"
+            )
         if isinstance(default, int | float) and not isinstance(chosen[name], int | float):
-            raise ValueError(f"--set {setting!r}: {name} is a number or true or false, e.g. --set {name}={default}")
+            raise ValueError(f"--set {setting!r}: {name} is a number, e.g. --set {name}={default}")
     return chosen
 
 
@@ -139,7 +146,7 @@ def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) ->
 
     file = options.out / RUN_FILE
     mine = {"model": options.model, "games": options.games, "opponent": options.opponent, **changes}
-    mine |= {"lora_rank": options.lora_rank} if options.lora_rank else {}
+    mine |= {"lora_rank": options.lora_rank} if options.lora_rank is not None else {}
     mine = {name: value for name, value in mine.items() if name not in ("steps", "save_every")}
     if not options.resume:
         hidden = ".*"  # of a run that was killed before it began

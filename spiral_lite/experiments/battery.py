@@ -1,8 +1,9 @@
 """What is measured of every trained model, the same for all arms: games, problems, patterns.
 
 Games at temperature 1, as they are trained: matches over both seats against a random player; Kuhn poker's NashConv and
-exact mean return. Problems as in the paper: temperature 0.6, top_p 0.95, of the corpus's families (held-out questions)
-and of families that no corpus has; which reasoning patterns are used, and how often each is right.
+exact mean return against a random player. Problems as in the paper: temperature 0.6, top_p 0.95, of the corpus's
+families (held-out questions) and of families that no corpus has; which reasoning patterns are used, and how often each
+is right.
 Read `arms.py` before this.
 """
 
@@ -17,6 +18,12 @@ SAMPLES = 64  # replies at each of Kuhn poker's 12 information sets
 PROBLEMS_EACH = 25
 CURVE_EVERY = 4  # steps
 CURVE = ("reply_tokens", "no_reasoning_rate", "invalid_rate", "entropy", "grad_norm", "kl", "distinct_rate")
+OF_GAME = ("/return", "/baseline", "/advantage", "/advantage_std")  # and what ends so: why a baseline matters
+
+
+def settings() -> dict[str, Any]:
+    """How much is measured."""
+    return {"games": list(GAMES), "match_games": MATCH_GAMES, "samples": SAMPLES, "problems_each": PROBLEMS_EACH}
 
 
 def measure(player: Any, seed: int) -> dict[str, Any]:
@@ -63,10 +70,10 @@ def _careful(episodes: Any) -> float:
 
 
 def curve(rows: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Some rows and columns of a run's metrics."""
+    """Some columns of a run's metrics; every CURVE_EVERY steps, the first and the last."""
     last = len(rows)
     return [
-        {"step": row["step"]} | {name: row[name] for name in CURVE if name in row}
+        {"step": row["step"]} | {name: row[name] for name in row if name in CURVE or name.endswith(OF_GAME)}
         for row in rows
         if row["step"] == 1 or row["step"] == last or row["step"] % CURVE_EVERY == 0
     ]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import platform
 import tempfile
 import time
@@ -36,12 +35,12 @@ def find(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def run_one(arm: Arm, seed: int, threads: int) -> dict[str, Any]:
-    """One arm with one seed, in this process: trained and measured."""
+def run_one(arm: Arm, seed: int) -> dict[str, Any]:
+    """One arm with one seed, in this process and one thread: trained and measured."""
     environment.prepare()
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # the order of sums, and so the last digits, depend on it
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         player, rows = arms.train(arm, seed, Path(folder))
@@ -60,14 +59,18 @@ def run(experiment: Experiment, seeds: int, jobs: int, file: Path) -> dict[str, 
     order = {arm.name: place for place, arm in enumerate(experiment.arms)}
     file.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        threads = max(1, (os.cpu_count() or 1) // jobs)
-        for future in as_completed([pool.submit(run_one, arm, seed, threads) for arm, seed in missing]):
-            done = sorted([*done, future.result()], key=lambda row: (order[row["arm"]], row["seed"]))
-            aside = file.with_suffix(".part")
-            aside.write_text(json.dumps({**record, "runs": done}, indent=1) + "\n")
-            aside.replace(file)
-            last = future.result()
-            print(f"{len(done)} of {len(experiment.arms) * seeds}: {last['arm']}, seed {last['seed']}", flush=True)
+        waiting = [pool.submit(run_one, arm, seed) for arm, seed in missing]
+        try:
+            for future in as_completed(waiting):
+                last = future.result()
+                done = sorted([*done, last], key=lambda row: (order[row["arm"]], row["seed"]))
+                aside = file.with_suffix(".part")
+                aside.write_text(json.dumps({**record, "runs": done}, indent=1) + "\n")
+                aside.replace(file)
+                print(f"{len(done)} of {len(experiment.arms) * seeds}: {last['arm']}, seed {last['seed']}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what is running ends, and is lost; what waits is not begun
+            raise
     return {**record, "runs": done}
 
 
@@ -79,6 +82,7 @@ def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
         "command": f"spiral-lite experiment {experiment.name} --seeds {seeds}",
         "question": experiment.question,
         "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
+        "measured": battery.settings(),
         "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
         "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},

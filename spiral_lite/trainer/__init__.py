@@ -1,5 +1,6 @@
 """Self-play training: `config.py` (every setting), `collect.py` (from games to the turns of a step), `saving.py`
-(checkpoints), `self_play.py` (the trainer). Read them in this order, after `advantages.py` and `packing.py`."""
+(checkpoints), `guard.py` (against collapse), `sharding.py` (weights in parts), `callbacks.py` (between steps),
+`self_play.py` (the trainer). Read them in this order, after `advantages.py` and `packing.py`."""
 
 from spiral_lite import environment
 

@@ -9,6 +9,7 @@ Read `config.py` before this, `self_play.py` after.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Sample:
 @dataclass(frozen=True)
 class Plan:
     """How one game is played in a step. `turns`: at least so many of the learner's; `same_deal`: games that get the
-    same cards and dice; `in_flight`: games at a time; `version`: of the policy."""
+    same cards and dice; `in_flight`: games of the first round, and at a time; `version`: of the policy."""
 
     game: Game
     turns: int
@@ -44,24 +45,31 @@ class Plan:
 
 
 def play_turns(plan: Plan, learner: Player, opponent: Player | None, rng: random.Random) -> list[Played]:
-    """Whole games of the learner against itself, or over both seats against the opponent."""
+    """Whole games of the learner against itself, or over both seats against the opponent.
+
+    A round is played to its end before the next one begins, so that long games are as likely to be in as short ones.
+    """
     seats = [(learner, learner)] if opponent is None else [(learner, opponent), (opponent, learner)]
     roles = [BOTH] if opponent is None else [(0,), (1,)]
     seats, roles = seats * plan.same_deal, roles * plan.same_deal
     played: list[Played] = []
-    while (missing := plan.turns - sum(len(game.turns) for game in played)) > 0:
+    games = plan.in_flight
+    while True:
         episodes = play(
             plan.game,
             seats,
-            seed=rng.getrandbits(48),
-            turns=missing if opponent is None else 2 * missing,
+            games + -games % len(seats),  # whole groups, both seats
+            rng.getrandbits(48),
             forfeit=plan.forfeit,
             in_flight=plan.in_flight,
             policy_version=plan.version,
             same_deals=plan.same_deal > 1,
         )
         played += [Played(episode, roles[i % len(roles)]) for i, episode in enumerate(episodes)]
-    return played
+        turns = sum(len(game.turns) for game in played)
+        if turns >= plan.turns:
+            return played
+        games = math.ceil((plan.turns - turns) * len(played) / max(turns, 1))
 
 
 def samples(

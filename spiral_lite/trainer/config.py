@@ -111,8 +111,11 @@ class SelfPlayConfig(GRPOConfig):
             ("group_size", 8),
             ("pool_every", 5),
         ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1, e.g. {name}={example}")
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise ValueError(f"{name}={value!r}: it must be a whole number, e.g. {name}={example}")
+            if value < 1:
+                raise ValueError(f"{name}={value}: it must be at least 1, e.g. {name}={example}")
         if self.turns_per_step % 2:
             raise ValueError(f"turns_per_step={self.turns_per_step}: TRL needs an even number, e.g. 128")
         if not self.learning_rate > 0:
@@ -127,6 +130,8 @@ class SelfPlayConfig(GRPOConfig):
             raise ValueError(f"batch={self.batch!r} is unknown; choose draw (the published rule) or keep_all")
         if self.save_every < 0:
             raise ValueError(f"save_every={self.save_every}: 0 (only at the end) or more, e.g. save_every=5")
+        if self.logged_games < 0:
+            raise ValueError(f"logged_games={self.logged_games}: 0 (none) or more, e.g. logged_games=8")
         if self.eval_strategy != "no":
             raise ValueError("eval_strategy must stay 'no': measure with the callback trainer.Every instead")
         for name in INERT:
@@ -141,7 +146,8 @@ class SelfPlayConfig(GRPOConfig):
             raise ValueError(f"baseline={self.baseline!r} is unknown; known: {', '.join(advantages.BASELINES)}")
         if self.reward not in rewards.REWARDS:
             raise ValueError(f"reward={self.reward!r} is unknown; known: {', '.join(rewards.REWARDS)}")
-        advantages.RoleBaseline(self.role_decay)  # refuses a wrong decay
+        if not 0 <= self.role_decay < 1:
+            raise ValueError(f"role_decay={self.role_decay}: it must be in [0, 1), e.g. role_decay=0.95")
         if self.on_collapse not in ON_COLLAPSE:
             raise ValueError(f"on_collapse={self.on_collapse!r} is unknown; choose {', '.join(ON_COLLAPSE)}")
         if self.on_collapse == "roll_back" and not self.save_every:
@@ -172,7 +178,7 @@ def lora(rank: int) -> Any:
     """A LoRA adapter on every linear layer, for `SelfPlayTrainer(peft_config=...)`; SPIRAL's has rank 32 and a learning
     rate of 4e-5. Raises ImportError without peft, ValueError for a rank below 1."""
     if rank < 1:
-        raise ValueError(f"lora_rank={rank}: it must be at least 1, e.g. 32")
+        raise ValueError(f"rank={rank}: a LoRA adapter has rank 1 or more, e.g. 32")
     try:
         from peft import LoraConfig
     except ImportError as error:

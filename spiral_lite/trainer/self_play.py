@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import math
 import random
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -80,8 +81,8 @@ class SelfPlayTrainer(SavingTrainer):
             )
         if args.beta and not model.config._name_or_path:
             raise ValueError(
-                f"beta={args.beta} needs the starting model once more, and this one came from no folder and no Hub: "
-                "load it with models.load, or set beta=0.0"
+                f"beta={args.beta} needs the starting model once more, and this one stands in no folder and on no Hub "
+                "(an adapter merged into its model does not): load one with models.load, or set beta=0.0"
             )
         sharding.refuse_parts(args, pool=hasattr(opponent, "add"))
         self.games, self.opponent = list(games), opponent
@@ -146,7 +147,7 @@ class SelfPlayTrainer(SavingTrainer):
         return int(self.state.global_step) // int(self.args.num_iterations)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self._samples = self.collect(len(inputs))
+        self._samples = self.play_step(len(inputs))
         rows = [{"prompt": s.turn.prompt, "value": s.value, "game": s.game, "role": s.turn.role} for s in self._samples]
         batch: dict[str, Any] = super()._generate_and_score_completions(rows)  # pads, log-probabilities, tables
         ours = [sample.advantage for sample in self._samples]
@@ -180,7 +181,7 @@ class SelfPlayTrainer(SavingTrainer):
         log_probs, entropy = (torch.cat(column) for column in zip(*parts, strict=True))
         return log_probs, entropy if compute_entropy else None, None
 
-    def collect(self, n: int) -> list[Sample]:
+    def play_step(self, n: int) -> list[Sample]:
         """Plays whole games, updates the baseline with all of them, and chooses the turns of this step: `n`, or with
         batch="keep_all" at least `n`."""
         began = time.perf_counter()
@@ -192,7 +193,7 @@ class SelfPlayTrainer(SavingTrainer):
             self._backend.finish()  # other processes may still play
         values = self._reward(self.episodes, self._rng("reward"))
         found = collect.samples(played, values, self._advantages(played, values), self.args.gamma)
-        self._log_play(played, [sample.advantage for sample in found], time.perf_counter() - began)
+        self._log_play(played, found, time.perf_counter() - began)
         rng, filter_zero = self._rng("batch"), self.args.filter_zero_adv
         if self.args.batch == "draw":
             return collect.draw(found, n, names, rng, filter_zero)
@@ -210,7 +211,7 @@ class SelfPlayTrainer(SavingTrainer):
             turns,
             same_deal,
             forfeit=ZERO_SUM_FORFEIT if self.args.zero_sum_forfeit else TRAINING_FORFEIT,
-            in_flight=games + -games % (seats * same_deal),  # whole groups, both seats
+            in_flight=games,
             version=self.self_play_step,
         )
         return collect.play_turns(plan, self.policy(), self.opponent, self._rng(game.name))
@@ -231,7 +232,8 @@ class SelfPlayTrainer(SavingTrainer):
         scored = self.baseline.advantages([outcome for outcomes in everyones for outcome in outcomes])
         return scored[begin : begin + len(mine)]
 
-    def _log_play(self, played: Sequence[Played], scored: Sequence[float], seconds: float) -> None:
+    def _log_play(self, played: Sequence[Played], found: Sequence[Sample], seconds: float) -> None:
+        scored = [(sample.game, sample.turn.role, sample.advantage) for sample in found]
         for name, value in (play_metrics(played, seconds) | advantage_metrics(scored)).items():
             self._log_metric(name, value)
         for key, value in self.baseline.state_dict().get("values", {}).items():
@@ -258,14 +260,26 @@ class SelfPlayTrainer(SavingTrainer):
 
     def load_our_state(self, state: dict[str, Any]) -> None:
         self.baseline.load_state_dict(state["baseline"])
+        if state["pool"] and not hasattr(self.opponent, "add"):
+            raise ValueError(
+                "this run played against a pool of its past selves: give it one to go on, e.g. "
+                "opponent=Pool(['runs/base']), or --opponent pool"
+            )
+        pool = Path(self.args.output_dir) / POOL_FOLDER
+        if self.args.should_save:  # those of steps that are about to be done again may become others
+            for folder in pool.glob("step_*"):
+                if folder.name not in state["pool"]:
+                    shutil.rmtree(folder)
+        self.accelerator.wait_for_everyone()
+        for name in state["pool"]:
+            if name not in self._past_selves:
+                self.opponent.add(pool / name)  # type: ignore[union-attr]
         self._past_selves = state["pool"]
-        for name in self._past_selves:
-            self.opponent.add(Path(self.args.output_dir) / POOL_FOLDER / name)  # type: ignore[union-attr]
 
     def add_past_self(self) -> None:
         """Saves the model as it is now, and hands it to the pool."""
         folder = Path(self.args.output_dir) / POOL_FOLDER / f"step_{self.self_play_step:05d}"
-        if self.args.should_save and not folder.exists():  # it does after a kill: the same step gave the same weights
+        if self.args.should_save:
             aside = checkpoints.begin(folder)
             self.accelerator.unwrap_model(self.model).save_pretrained(aside)
             self.processing_class.save_pretrained(aside)
