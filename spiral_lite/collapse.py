@@ -127,20 +127,25 @@ def _games(view: _View) -> Iterator[Finding]:
     limits = view.limits
     spreads = {name: view.now(name) for name in view.rows[-1] if name.endswith("/return_std")}
     alike = [name.split("/")[0] for name, spread in spreads.items() if spread is not None and spread < limits.alike]
+    idle = view.now("zero_advantage_rate")
+    wasted = idle is not None and idle > limits.idle  # with baseline none or shared, it need not be
     for game in alike:
         games = view.now("games") if len(spreads) == 1 else None
         many = f"games of {game}" if games is None else f"{games:.0f} games"
-        means = {role: view.now(f"{game}/role{role}/return") for role in (0, 1)}
-        returns = ", ".join(f"player {role} {mean:+.2f}" for role, mean in means.items() if mean is not None)
+        returns = ", ".join(f"player {role} {now:+.2f}" for role, (now, _) in _returns(view, game).items())
+        fine = _is_fine(view, game)
         yield Finding(
             "ended_alike",
-            f"All {many} ended alike ({returns}), so every advantage is near zero and nothing is left to learn",
-            _why_alike(view),
-            "a smaller learning_rate, a KL penalty (beta) or an entropy bonus, from a checkpoint from before",
-            grave=len(view.rows) > limits.window,  # a model that knows no format yet begins so, and may learn
+            f"All {many} ended alike ({returns})"
+            + (", so every advantage is near zero and nothing is left to learn" if wasted else ""),
+            _why_alike(view, game),
+            "a stronger opponent or a harder game; if there is none, the run may end here"
+            if fine
+            else "a smaller learning_rate, a KL penalty (beta) or an entropy bonus, from a checkpoint from before",
+            # a model that knows no format yet begins so, and may learn
+            grave=len(view.rows) > limits.window and not fine,
         )
-    idle = view.now("zero_advantage_rate")
-    if not alike and idle is not None and idle > limits.idle:
+    if not alike and wasted:
         yield Finding(
             "idle",
             f"{idle:.0%} of the turns have an advantage near zero: the step has little to learn from",
@@ -149,12 +154,36 @@ def _games(view: _View) -> Iterator[Finding]:
         )
 
 
-def _why_alike(view: _View) -> str:
-    lost = (view.now("invalid_rate") or 0) * (view.now("turns_per_game") or 0)  # an invalid reply ends its game
-    if lost > view.limits.mostly:
+def _returns(view: _View, game: str) -> dict[int, tuple[float, float | None]]:
+    """(now, start) of each role that the learner plays."""
+    names = {role: f"{game}/role{role}/return" for role in (0, 1)}
+    return {role: (now, view.start(name)) for role, name in names.items() if (now := view.now(name)) is not None}
+
+
+def _is_fine(view: _View, game: str) -> bool:
+    """Whether a game ends alike because the learner plays well: no role earns less than at the start, or all is drawn
+    and both together earn no less; and hardly a game is lost by an invalid reply."""
+    pairs = [(now, start) for now, start in _returns(view, game).values() if start is not None]
+    if not pairs or _lost_by_error(view) > view.limits.invalid:
+        return False
+    changes, near = [now - start for now, start in pairs], view.limits.alike
+    drawn = max(now for now, _ in pairs) - min(now for now, _ in pairs) < near
+    return min(changes) > -near or (drawn and statistics.fmean(changes) > -near)
+
+
+def _lost_by_error(view: _View) -> float:
+    """The share of games; an invalid reply ends its game."""
+    return (view.now("invalid_rate") or 0) * (view.now("turns_per_game") or 1)
+
+
+def _why_alike(view: _View, game: str) -> str:
+    if _lost_by_error(view) > view.limits.mostly:
         return "games are lost by an invalid reply before they are decided"
     if (view.now("draw_rate") or 0) > 1 - view.limits.alike:
         return "every game is a draw"
+    returns = [now for now, _ in _returns(view, game).values()]
+    if returns and min(returns) > 0:
+        return "the learner gains in every game, whatever its role"
     return "the strategies of both roles have become pure: each always does the same"
 
 

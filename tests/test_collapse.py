@@ -26,6 +26,8 @@ HEALTHY = {  # a row as nano's on Kuhn poker
     "kuhn_poker/role0/return": -0.1, "kuhn_poker/role1/return": 0.1,
 }  # fmt: skip
 
+LOST_BY_PLAYER_1 = {"kuhn_poker/return_std": 0.0, "kuhn_poker/role0/return": 1.0, "kuhn_poker/role1/return": -1.0}
+
 
 def run(steps=8, bad_from=5, **changes):
     """Rows of a run that is healthy before step `bad_from`, and has `changes` from there on."""
@@ -42,7 +44,7 @@ def signs(rows, **kwargs):
         ({"loss": math.nan}, "not_a_number", True, "loss of step 8 is not a finite number"),
         ({"entropy": None, "grad_norm": math.inf}, "not_a_number", True, "grad_norm and entropy of step 8"),
         (
-            {"kuhn_poker/return_std": 0.0, "kuhn_poker/role0/return": 1.0, "kuhn_poker/role1/return": -1.0},
+            {"zero_advantage_rate": 0.99, **LOST_BY_PLAYER_1},
             "ended_alike",
             True,
             "All 32 games ended alike (player 0 +1.00, player 1 -1.00), so every advantage is near zero",
@@ -92,6 +94,58 @@ def test_what_is_normal_for_a_model_from_its_start_is_no_finding():
 def test_why_games_ended_alike(more, cause):
     rows = run(bad_from=1, **{"kuhn_poker/return_std": 0.0, **more})
     assert cause in explain(rows)[0].cause
+
+
+WON = {"kuhn_poker/return_std": 0.0, "kuhn_poker/role0/return": 1.0, "kuhn_poker/role1/return": 1.0}
+DRAWN = {"kuhn_poker/return_std": 0.0, "kuhn_poker/role0/return": 0.0, "kuhn_poker/role1/return": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        (WON, "the learner gains in every game"),  # against a weak opponent
+        (DRAWN | {"draw_rate": 1.0}, "every game is a draw"),  # one role's return falls where all is drawn
+    ],
+)
+def test_games_that_end_alike_and_well_are_no_collapse(changes, cause):
+    (finding,) = explain(run(**changes))
+    assert (finding.sign, finding.grave) == ("ended_alike", False)
+    assert finding.cause.startswith(cause)
+    assert "opponent" in finding.advice
+    (finding,) = explain(run(invalid_rate=0.15, **changes))
+    assert finding.grave, "a third of the games are lost by an invalid reply: no success"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        LOST_BY_PLAYER_1,
+        {name: value - 1.0 for name, value in DRAWN.items()},  # every game is lost to a fixed opponent
+        {**DRAWN, "kuhn_poker/role0/return": -0.5, "kuhn_poker/role1/return": -0.5},  # all fail together
+    ],
+)
+def test_games_that_end_alike_and_badly_are_a_collapse(changes):
+    (finding,) = explain(run(**changes))
+    assert (finding.sign, finding.grave) == ("ended_alike", True)
+
+
+@pytest.mark.parametrize("mode", ["stop", "roll_back"])
+def test_a_guard_leaves_a_success_alone(mode):
+    asked, control, state = [], TrainerControl(), TrainerState(is_world_process_zero=True)
+    guard = CollapseGuard(mode, lambda step: asked.append(step))
+    for state.global_step, row in enumerate(run(20, **WON), 1):
+        guard.on_log(SimpleNamespace(num_iterations=1), state, control, row)
+    assert not asked
+    assert not control.should_training_stop
+
+
+def test_nothing_left_to_learn_is_said_only_where_advantages_say_so():
+    """With baseline none or shared, games that end alike have advantages all the same."""
+    assert [f.seen for f in explain(run(zero_advantage_rate=0.1, **LOST_BY_PLAYER_1))] == [
+        "All 32 games ended alike (player 0 +1.00, player 1 -1.00)"
+    ]
+    (finding,) = explain(run(zero_advantage_rate=0.95, **LOST_BY_PLAYER_1))
+    assert finding.seen.endswith(", so every advantage is near zero and nothing is left to learn")
 
 
 def test_of_two_games_the_one_that_ended_alike_is_named():
