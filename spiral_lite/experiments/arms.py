@@ -36,7 +36,7 @@ class Experiment:
 
 # As faithful as a laptop allows: no KL to the base model, a constant learning rate (one optimizer step a step).
 PLAIN = {"beta": 0.0, "lr_scheduler_type": "constant", "learning_rate": 4e-4}
-STEPS = {"kuhn_poker": 40, "tic_tac_toe": 24}
+STEPS = {"kuhn_poker": 32, "tic_tac_toe": 16}
 BASELINES = {  # of a game with value 0, `exact` is `none`
     "kuhn_poker": ("role", "none", "shared", "batch_mean", "group", "exact"),
     "tic_tac_toe": ("role", "none", "shared", "batch_mean", "group"),

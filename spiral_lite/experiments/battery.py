@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-GAMES = ("kuhn_poker", "tic_tac_toe", "simple_negotiation", "connect_four", "nim", "pig_dice")
+GAMES = ("kuhn_poker", "tic_tac_toe", "simple_negotiation")
 MATCH_GAMES = 200
 SAMPLES = 64  # replies at each of Kuhn poker's 12 information sets
 PROBLEMS_EACH = 25
