@@ -108,6 +108,24 @@ def test_a_file_of_other_arms_is_refused(tmp_path, monkeypatch):
         run.run(Experiment("x", "?", (Arm("a", ("kuhn_poker",)),)), 1, 1, file)
 
 
+def test_arms_are_compared_seed_by_seed():
+    numbers = {"a": {1: 0.1, 2: 0.5}, "b": {1: 0.3, 2: 0.7, 3: 9.0}}
+    runs = []
+    for arm, seeds in numbers.items():
+        for seed, number in seeds.items():
+            row = {"arm": arm, "seed": seed}
+            for first, *rest in run.COLUMNS.values():
+                place = row
+                for key in (first, *rest)[:-1]:
+                    place = place.setdefault(key, {})
+                place[(first, *rest)[-1]] = number
+            runs.append(row)
+    record = {"arms": [{"name": "a", "rival": ""}, {"name": "b", "rival": "a"}], "runs": runs}
+    assert "| b | 3 |" in run.table(record)
+    (line,) = run.differences(record).splitlines()[2:]
+    assert line.startswith("| b less a | 2 | +0.200 (+0.200 to +0.200) |")
+
+
 def test_an_unknown_experiment_is_refused():
     with pytest.raises(ValueError, match="there is no experiment 'x'; there are: baselines"):
         run.find("x")

@@ -37,4 +37,4 @@ def _experiment(options: argparse.Namespace) -> Result | str:
     at_least(options, seeds=1, jobs=1)
     experiment = run.find(options.name)
     found = run.run(experiment, options.seeds, options.jobs, options.out or run.RESULTS / f"{options.name}.json")
-    return found if options.json else run.table(found)
+    return found if options.json else f"{run.table(found)}\n\n{run.differences(found)}"

@@ -17,17 +17,19 @@ EXPERTS = "experts"  # an opponent that is imitated, not played
 @dataclass(frozen=True)
 class Arm:
     """games: trained on; none leaves the base model as it is. opponent: self, pool, a player by name, or EXPERTS.
-    settings: what differs from `trainer.nano_config`, or from `imitation.nano_imitation_config` for EXPERTS."""
+    settings: what differs from `trainer.nano_config`, or from `imitation.nano_imitation_config` for EXPERTS.
+    rival: the arm that this one is compared with, seed by seed."""
 
     name: str
     games: tuple[str, ...] = ()
     opponent: str = "self"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rival: str = ""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, and the arms that answer it; the first arm is what the others are compared with."""
+    """A question, and the arms that answer it."""
 
     name: str
     question: str
@@ -47,7 +49,12 @@ _EXPERIMENTS = (
         "baselines",
         "Which baseline matters, and why? The published ablation compares a role's baseline with none at all.",
         tuple(
-            Arm(f"{game}, {baseline}", (game,), settings={**PLAIN, "steps": STEPS[game], "baseline": baseline})
+            Arm(
+                f"{game}, {baseline}",
+                (game,),
+                settings={**PLAIN, "steps": STEPS[game], "baseline": baseline},
+                rival="" if baseline == "role" else f"{game}, role",
+            )
             for game, baselines in BASELINES.items()
             for baseline in baselines
         ),

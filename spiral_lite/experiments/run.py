@@ -119,6 +119,25 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def differences(record: dict[str, Any]) -> str:
+    """Each arm less its rival, as a Markdown table: means over the seeds that both have, with 95 % intervals."""
+    from spiral_lite.evaluation.intervals import mean_interval
+
+    lines = ["| arm less its rival | seeds | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    runs = {(row["arm"], row["seed"]): row for row in record["runs"]}
+    for arm in record["arms"]:
+        pairs = [(row, runs.get((arm["rival"], seed))) for (name, seed), row in runs.items() if name == arm["name"]]
+        both = [(mine, theirs) for mine, theirs in pairs if theirs]
+        if not both:
+            continue
+        cells = []
+        for path in COLUMNS.values():
+            interval = mean_interval([at(mine, path) - at(theirs, path) for mine, theirs in both])
+            cells.append(f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})")
+        lines.append(f"| {arm['name']} less {arm['rival'].rpartition(', ')[2]} | {len(both)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 COLUMNS = {
     "Kuhn NashConv": ("nash_conv",),
     "Kuhn return": ("kuhn_return",),
