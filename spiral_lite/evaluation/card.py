@@ -128,7 +128,7 @@ def render(figures: dict[str, Any]) -> str:
         "- **Corpus**: made by `spiral_lite/nano/corpus.py` as training goes; no text from elsewhere. Shares of games"
         " and problems are in `SHARES` there; the patterns are in `nano/replies.py` and `nano/problems.py`.",
         f"- **Recipe**: {config['steps']} steps of {config['batch_size']} samples, seed {config['seed']},"
-        f" {figures['minutes']:.0f} minutes on 2 CPU cores; loss on the reply only.",
+        f" {figures['minutes']:.0f} minutes of one CPU core beside other work; loss on the reply only.",
         "- **Command**: `spiral-lite pretrain --out data/nano` (weights, tokenizer, card);"
         " `spiral-lite pretrain --card-only --out data/nano` measures again. The same seed gives the same corpus; the"
         " weights of another machine differ in rounding.",
