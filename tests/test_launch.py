@@ -22,6 +22,7 @@ PAGE = (LAUNCH / "README.md").read_text(encoding="utf-8")
 FILES = sorted(LAUNCH.glob("*.yaml"))
 CODE = [line for block in re.findall(r"```\n(.*?)```", PAGE, re.S) for line in block.replace("\\\n", " ").splitlines()]
 LAUNCHES = [line for line in CODE if "accelerate launch" in line]
+ZERO3, ZERO2 = SimpleNamespace(zero_stage=3), SimpleNamespace(zero_stage=2)
 
 
 def launch_arguments(words):
@@ -113,10 +114,13 @@ def test_every_command_of_the_page_is_one(line, monkeypatch, tmp_path):
     options = cli._parser().parse_args(args.training_script_args)
     sizes = {"turns_per_step": options.turns_per_step, "save_every": options.save_every}
     config = SelfPlayConfig(output_dir=str(tmp_path), **sizes, **training._settings(options))
-    sharded = args.use_fsdp or (args.use_deepspeed and int(args.zero_stage) == 3)
-    if sharded:
+    parts = "FSDP" if args.use_fsdp else "ZeRO-3" if args.use_deepspeed and int(args.zero_stage) == 3 else ""
+    if parts == "FSDP":
         monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-        refuse_parts(config)
+    if parts == "ZeRO-3":
+        config.deepspeed_plugin = ZERO3  # as it is where DeepSpeed is installed
+    assert kind(config) == parts
+    refuse_parts(config)
     if "Qwen3-4B-Base" in line:
         assert args.num_processes * config.turns_per_step == 128, "SPIRAL's step"
         assert (config.learning_rate, config.max_completion_length, config.num_iterations) == (1e-6, 4096, 2)
@@ -135,9 +139,6 @@ def test_the_server_is_started_as_trl_would(tmp_path):
 def settings(**changes):
     facts = {"deepspeed_plugin": None, "fsdp": None, "use_vllm": True, "vllm_mode": "colocate", "pack": True}
     return SimpleNamespace(**(facts | {"vllm_enable_sleep_mode": False, "backend": "engine"} | changes))
-
-
-ZERO3, ZERO2 = SimpleNamespace(zero_stage=3), SimpleNamespace(zero_stage=2)
 
 
 def test_whole_weights_may_do_anything():
