@@ -116,10 +116,13 @@ def last_good(run: Path) -> Path:
     raise ValueError(f"no checkpoint in {str(run)!r}; train with --save-every, e.g. --save-every 5")
 
 
-def keep(run: Path, limit: int | None, newest: Path) -> None:
-    """Removes the oldest checkpoints beyond `limit`; never `newest`, the one that was just written."""
-    others = [folder for folder in saved(run) if folder != newest]
-    for folder in others[: max(0, len(others) + 1 - limit)] if limit else []:
+def keep(run: Path, limit: int | None, newest: Path, sound: int | None = None) -> None:
+    """Removes the oldest checkpoints beyond `limit`; never `newest`, the one that was just written, nor the last one of
+    at most step `sound`, to which a run may go back."""
+    folders = saved(run)
+    spared = {newest, *[folder for folder in folders if sound is not None and _step(folder) <= sound][-1:]}
+    others = [folder for folder in folders if folder not in spared]
+    for folder in others[: max(0, len(others) + len(spared) - limit)] if limit else []:
         remove(folder)
 
 

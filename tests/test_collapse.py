@@ -4,6 +4,8 @@ import dataclasses
 import json
 import logging
 import math
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from spiral_lite import games
+from spiral_lite import checkpoints, games
 from spiral_lite.collapse import Limits, explain
 from spiral_lite.metrics import read_metrics
 from spiral_lite.trainer import SelfPlayTrainer, nano_config
@@ -226,7 +228,8 @@ class Sabotage(TrainerCallback):
 
 
 class AfterTheGuard(TrainerCallback):
-    """What there is at step 6, when the guard has acted. `trainer` is set by the test."""
+    """What there is at step 6, when the guard has acted; and a copy of the checkpoint that it has gone back to.
+    `trainer` is set by the test."""
 
     def on_log(self, args, state, control, model=None, optimizer=None, **kwargs):
         if state.global_step == 6:
@@ -234,17 +237,21 @@ class AfterTheGuard(TrainerCallback):
             self.moments = [s["exp_avg"].clone() for s in optimizer.state.values()]
             self.rate = optimizer.param_groups[0]["lr"]
             self.baseline = json.loads(json.dumps(self.trainer.baseline.state_dict()))
+            run = Path(args.output_dir)
+            self.saved = [folder.name for folder in checkpoints.saved(run)]
+            self.folder = shutil.copytree(run / "checkpoint-3", run / "copy")
 
 
 def test_roll_back_returns_to_sound_weights_with_half_the_rate(nano, tmp_path, caplog):
     after = AfterTheGuard()
-    settings = {"steps": 8, "learning_rate": 1e-5, "save_every": 1, "save_total_limit": None}
+    settings = {"steps": 8, "learning_rate": 1e-5, "save_every": 1}  # with the default limit of checkpoints
     trainer = build(nano, tmp_path, [Sabotage(), after], on_collapse="roll_back", **settings)
     after.trainer = trainer
     with caplog.at_level(logging.WARNING, "spiral_lite"):
         trainer.train()
     assert "Step 6: Back to the weights of step 3" in caplog.text, "those of step 4 are ruined, row 4 is not"
-    folder = tmp_path / "checkpoint-3"
+    assert after.saved == ["checkpoint-3", "checkpoint-5"], "two, and not the two newest"
+    folder = after.folder
     saved = load_file(folder / "model.safetensors")
     assert all(torch.equal(after.weights[name], saved[name]) for name in saved)
     moments = torch.load(folder / "optimizer.pt", weights_only=True)["state"]
@@ -255,6 +262,22 @@ def test_roll_back_returns_to_sound_weights_with_half_the_rate(nano, tmp_path, c
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-5] * 6 + [5e-6] * 2)
     assert after.rate == pytest.approx(5e-6)
     assert [row["invalid_rate"] > 0.5 for row in rows] == [False] * 4 + [True] * 2 + [False] * 2
+    assert [folder.name for folder in checkpoints.saved(tmp_path)] == ["checkpoint-7", "checkpoint-8"]
+
+
+def test_rotation_spares_the_newest_sound_checkpoint(tmp_path):
+    def rotate(limit, sound):
+        for step in (2, 4, 6, 8):
+            (tmp_path / f"checkpoint-{step}").mkdir(exist_ok=True)
+        checkpoints.keep(tmp_path, limit, tmp_path / "checkpoint-8", sound)
+        return [int(folder.name.partition("-")[2]) for folder in checkpoints.saved(tmp_path)]
+
+    assert rotate(2, 5) == [4, 8]
+    assert rotate(3, 5) == [4, 6, 8]
+    assert rotate(1, 5) == [4, 8], "one more than the limit, or there would be none to go back to"
+    assert rotate(2, 7) == rotate(2, 1) == rotate(2, None) == [6, 8]
+    assert rotate(1, 8) == [8]
+    assert rotate(None, 5) == [2, 4, 6, 8]
 
 
 def test_where_there_is_nothing_to_go_back_to_the_run_stops(nano, tmp_path, caplog):
@@ -294,7 +317,10 @@ def test_a_resumed_run_is_compared_with_its_own_start(tmp_path):
     guard = CollapseGuard("warn", lambda step: None)
     args = SimpleNamespace(output_dir=str(tmp_path), num_iterations=2)
     guard.on_train_begin(args, TrainerState(global_step=8), TrainerControl())
-    assert (guard.rows, guard.sound) == (rows[:1], 4)
+    assert (guard.rows, guard.sound, guard.sound_step) == (rows[:1], 4, None)
+    guard = CollapseGuard("roll_back", lambda step: None)
+    guard.on_train_begin(args, TrainerState(global_step=8), TrainerControl())
+    assert (guard.sound, guard.sound_step) == (4, 8), "checkpoints count optimizer steps"
 
 
 @pytest.mark.parametrize(

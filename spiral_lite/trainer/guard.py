@@ -43,13 +43,14 @@ class CollapseGuard(TrainerCallback):
         self.rows: list[dict[str, float]] = []
         self.sound = 0  # the last step whose weights have played games in which nothing was found
         self.roll_backs = 0
+        self.sound_step: int | None = None  # `sound` in optimizer steps, whose checkpoint must stay for a roll-back
         self._said: set[str] = set()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A resumed run is compared with its own start."""
         first = read_metrics(Path(args.output_dir))[:1] if state.global_step else []
         (self.rows,) = broadcast_object_list([first])  # one process's file is all processes' start
-        self.sound = state.global_step // args.num_iterations
+        self._is_sound(state.global_step // args.num_iterations, args)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         if not logs or "invalid_rate" not in logs:
@@ -58,7 +59,7 @@ class CollapseGuard(TrainerCallback):
         self.rows.append(metrics_row(logs, step, 0.0))
         found = explain(self.rows, self.limits)
         if not found:
-            self.sound = step - 1  # a step plays with the weights of the one before
+            self._is_sound(step - 1, args)  # a step plays with the weights of the one before
         self._say(step, [finding for finding in found if finding.sign not in self._said], state)
         self._said = {finding.sign for finding in found}
         if self.mode == "warn" or not any(finding.grave for finding in found):
@@ -69,6 +70,11 @@ class CollapseGuard(TrainerCallback):
             control.should_training_stop = True
         else:
             self._say(step, [f"Back to the weights of step {back}, with half the learning rate"], state)
+
+    def _is_sound(self, step: int, args: Any) -> None:
+        self.sound = step
+        if self.mode == "roll_back":
+            self.sound_step = step * args.num_iterations
 
     def _roll_back(self) -> int | None:
         """The step whose weights have been loaded; None if there is none, or it was tried too often."""

@@ -108,8 +108,13 @@ class SavingTrainer(GRPOTrainer):
             self._refuse_missing_processes(aside)
             (aside / STATE).write_text(json.dumps(self.our_state()))
             checkpoints.finish(target, self._facts())
-            checkpoints.keep(self._run, self.args.save_total_limit, target)
+            checkpoints.keep(self._run, self.args.save_total_limit, target, self._sound())
         self.accelerator.wait_for_everyone()
+
+    def _sound(self) -> int | None:
+        """The last optimizer step to whose weights a callback may go back (`guard.py`); None where none does."""
+        steps = [getattr(callback, "sound_step", None) for callback in self.callback_handler.callbacks]
+        return min((step for step in steps if step is not None), default=None)
 
     def _refuse_missing_processes(self, aside: Path) -> None:
         found = len(list(aside.glob("rng_state*.pth")))
