@@ -35,9 +35,10 @@ environment.prepare()  # before torch is imported, and before TRL would report i
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
+from transformers.trainer import TRAINING_ARGS_NAME
 from trl import SFTConfig, SFTTrainer
 
-from spiral_lite import dialogue, players
+from spiral_lite import checkpoints, dialogue, models, players
 from spiral_lite.games import Game, State
 from spiral_lite.games.kuhn_poker import KuhnPoker
 from spiral_lite.metrics import METRICS_FILE
@@ -183,7 +184,7 @@ def imitate(
     on_metrics: Callable[[dict[str, float]], None] = lambda row: None,
     peft_config: Any = None,
 ) -> SFTTrainer:
-    """Trains the model in place on `games_played` expert games of each game; returns TRL's trainer, which can save it.
+    """Trains the model in place on `games_played` expert games of each game; returns TRL's trainer, for `save`.
 
     A row a step goes to `output_dir/metrics.jsonl` and to `on_metrics`. Raises ValueError for games without an expert.
     """
@@ -207,6 +208,23 @@ def imitate(
     trainer.train()
     trainer.model.eval()
     return trainer
+
+
+def save(trainer: SFTTrainer, folder: Path) -> None:
+    """Writes the model that `imitate` has trained as a self-play trainer does: each file at once, never with NaN, and
+    no pickle."""
+    models.refuse_nan(trainer.model, f"{folder} gets no model: it")
+    with checkpoints.disk_full_is_said(folder):
+        if trainer.args.should_save:
+            checkpoints.begin(folder / "model")
+        trainer.accelerator.wait_for_everyone()
+        aside = folder / checkpoints.ASIDE / "model"
+        trainer.save_model(str(aside))
+        trainer.accelerator.wait_for_everyone()
+        if trainer.args.should_save:
+            (aside / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+            checkpoints.finish_model(folder)
+        trainer.accelerator.wait_for_everyone()
 
 
 def _steps(names: Sequence[str], config: ImitationConfig) -> Iterator[list[int]]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from spiral_lite import dialogue, games, players
+from spiral_lite import checkpoints, dialogue, games, models, players
 from spiral_lite.cli import main
 from spiral_lite.games.tic_tac_toe import LINES, MARKS
 from spiral_lite.imitation import (
@@ -21,6 +21,7 @@ from spiral_lite.imitation import (
     expert_games,
     imitate,
     nano_imitation_config,
+    save,
 )
 from spiral_lite.metrics import read_metrics
 from spiral_lite.nano.problems import pattern_of
@@ -309,8 +310,29 @@ def test_the_command(capsys, tmp_path):
     assert result["turns_learnt"] == 16
     assert result["last_step"]["step"] == 2
     assert (tmp_path / "a" / "model.safetensors").exists()
+    assert not list((tmp_path / "a").rglob("*.bin")), "a pickle"
+    assert not (tmp_path / "a" / checkpoints.ASIDE).exists()
+    models.load(str(tmp_path / "a"), "cpu")
     assert main(line.split()) == 2
     assert "holds a run" in capsys.readouterr().err
+
+
+def test_a_model_is_there_as_a_whole_or_not_at_all(nano, tmp_path, monkeypatch):
+    """A kill in the middle of saving, and weights that are no numbers."""
+    model, tokenizer = nano
+    run = imitate(model, tokenizer, [KUHN], nano_imitation_config(tmp_path, steps=1, turns_per_step=8), games_played=4)
+    monkeypatch.setattr(checkpoints, "finish_model", lambda folder: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save(run, tmp_path)
+    assert not (tmp_path / "config.json").exists(), "half a model"
+    monkeypatch.undo()
+    save(run, tmp_path)
+    (written, _), here = models.load(str(tmp_path), "cpu"), run.model.state_dict()
+    assert all(torch.equal(value, here[name]) for name, value in written.state_dict().items())
+    with torch.no_grad():
+        next(iter(run.model.parameters())).fill_(float("nan"))
+    with pytest.raises(ValueError, match="gets no model"):
+        save(run, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def _settle_run(options: argparse.Namespace, changes: Result, processes: Any) ->
 
 def _imitate(options: argparse.Namespace) -> Result:
     from spiral_lite import games, models
-    from spiral_lite.imitation import ImitationConfig, expert, imitate, nano_imitation_config
+    from spiral_lite.imitation import ImitationConfig, expert, imitate, nano_imitation_config, save
 
     shown = [games.make(name) for name in options.games]
     for game in shown:
@@ -193,7 +193,7 @@ def _imitate(options: argparse.Namespace) -> Result:
         print(json.dumps(row), flush=True)
 
     began = time.perf_counter()
-    imitate(model, tokenizer, shown, config, options.games_played, report).save_model(str(options.out))
+    save(imitate(model, tokenizer, shown, config, options.games_played, report), options.out)
     return {
         "model": options.model,
         "games": options.games,
