@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spiral_lite import games, packing
 from spiral_lite.estimate.sizes import estimate, learning, plan
-from spiral_lite.estimate.trial import Trial, Turns, sample, seconds
+from spiral_lite.estimate.trial import Trial, Turns, learnt, sample, seconds
 from spiral_lite.trainer import SelfPlayTrainer, nano_config
 
 KUHN = games.make("kuhn_poker")
@@ -26,7 +26,7 @@ def run(small_model):
     def build(ref_model=None, opponent=None, **changes):
         args = {
             "slots": 4, "max_completion_length": 40, "turns_per_step": 8, "num_iterations": 1, "beta": 0.0,
-            "bf16": False, "fp16": False, "gradient_checkpointing": False, "use_vllm": False,
+            "batch": "draw", "bf16": False, "fp16": False, "gradient_checkpointing": False, "use_vllm": False,
         }  # fmt: skip
         args = SimpleNamespace(**(args | changes))
         return SimpleNamespace(model=small_model(), args=args, ref_model=ref_model, opponent=opponent)
@@ -131,6 +131,16 @@ def test_what_is_advised_fits_and_the_next_larger_does_not(run, available):
         assert not plan(run(**(settings_ | {"slots": 1})), Turns(1, 60, 40, 70), available=available).fits
 
 
+def test_what_is_advised_to_a_run_that_keeps_all_is_what_it_sets(run):
+    """Passes are larger than per_device_train_batch_size, which is what is advised."""
+    settings_ = {"turns_per_step": 256, "slots": 64, "batch": "keep_all"}
+    asked = Turns(n=308, prompt_tokens=60, reply_tokens=40, computed=308 * 70)
+    whole = plan(run(**settings_), asked, available=2**30)
+    found = plan(run(**settings_), asked, available=whole.needed - whole.learning // 3)
+    assert found.advice == "this would: per_device_train_batch_size=128"
+    assert learnt(run(**settings_).args, 256) == 308
+
+
 def test_a_run_without_room_is_refused(run):
     plan(run(), TURNS, available=2**30).refuse()
     with pytest.raises(ValueError, match=r"training needs 2 MiB .* 1 MiB are there; .* try a LoRA adapter"):
@@ -151,12 +161,16 @@ def test_different_beginnings_grow_with_a_power_of_the_turns():
 
 def test_seconds_by_hand():
     trial = Trial([], [], more=0.0, playing=0.001, learning=0.01)
-    args = SimpleNamespace(turns_per_step=100, num_iterations=1, beta=0.0)
+    args = SimpleNamespace(turns_per_step=100, num_iterations=1, beta=0.0, batch="draw")
     turns = Turns(n=50, prompt_tokens=60, reply_tokens=20, computed=400)
     playing, learning_ = 1.2 * 100 * 20 * 0.001, 2 * 400 * 0.01
     assert seconds(args, turns, trial) == pytest.approx(playing + learning_)
-    args = SimpleNamespace(turns_per_step=100, num_iterations=2, beta=0.2)
+    args = SimpleNamespace(turns_per_step=100, num_iterations=2, beta=0.2, batch="draw")
     assert seconds(args, turns, trial) == pytest.approx(playing + learning_ * (2 + 2 / 3))
+    args = SimpleNamespace(turns_per_step=100, num_iterations=1, beta=0.0, batch="keep_all")
+    assert learnt(args, 50) == 60
+    turns = Turns(n=60, prompt_tokens=60, reply_tokens=20, computed=480)
+    assert seconds(args, turns, trial) == pytest.approx(playing + 2 * 480 * 0.01), "as many passes, and larger ones"
 
 
 # Real runs
@@ -182,6 +196,17 @@ def test_it_leaves_everything_as_it_was(nano, tmp_path, changes):
     assert found.seconds > 0
     assert 1 < found.turns.reply_tokens < 96
     assert "a step takes about" in str(found)
+
+
+def test_keeping_all_turns_makes_passes_larger(nano, tmp_path):
+    """Of whole games: as the estimate says, a pass has more turns than are set."""
+    one = trainer(nano, tmp_path, batch="keep_all", turns_per_step=64, per_device_train_batch_size=32)
+    found = estimate(one)
+    assert found.turns.n == 39
+    assert "learning from 39 turns at once" in str(found)
+    passed = len(one.play_step(64)) / 2
+    assert 32 < passed < 1.5 * 32
+    assert found.turns.n == pytest.approx(passed, rel=0.3)
 
 
 def test_training_prints_it_first(nano, tmp_path, capsys):

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from spiral_lite import packing
-from spiral_lite.estimate.trial import Turns, measure, prompts_of, sample, seconds
+from spiral_lite.estimate.trial import Turns, learnt, measure, prompts_of, sample, seconds
 from spiral_lite.rollout import memory
 
 PROMPT_TOKENS = 160  # what the engine's memory is planned for; longer prompts are read too, if they fit
@@ -109,7 +109,7 @@ def estimate(trainer: Any) -> Estimate:
     """Of a SelfPlayTrainer, before it trains. Plays and learns from a few turns to see how fast that is, and leaves the
     model, its gradients and the random generators as they were. Raises ValueError if training cannot fit."""
     args = trainer.args
-    n = args.per_device_train_batch_size
+    n = learnt(args, args.per_device_train_batch_size)
     prompts = prompts_of(trainer)
     longest = plan(trainer, sample(n, prompts, [()] * len(prompts), args.max_completion_length, args.pack))
     longest.refuse()  # before anything is tried
@@ -181,15 +181,16 @@ def _engine(trainer: Any, slots: int) -> tuple[int, int]:
 def _advice(trainer: Any, turns: Turns, room: int) -> str:
     """The settings with which engine and pass would fit into `room` bytes: as many slots, then turns, as possible."""
     args, model = trainer.args, trainer.model
-    batches = [n for n in range(turns.n, 0, -1) if args.turns_per_step % n == 0]
+    batches = [n for n in range(turns.n, 0, -1) if args.turns_per_step % n == 0 and learnt(args, n) <= turns.n]
     slots = args.slots
     while slots:
         cache, playing = _engine(trainer, slots)
         for n in batches:
-            part = Turns(n, turns.prompt_tokens, turns.reply_tokens, turns.computed * n / turns.n)
+            several = learnt(args, n)
+            part = Turns(several, turns.prompt_tokens, turns.reply_tokens, turns.computed * several / turns.n)
             if cache + max(playing, learning(model, args, part)) <= room:
                 chosen = [f"slots={slots}"] * (slots < args.slots) + [f"per_device_train_batch_size={n}"] * (
-                    n < turns.n
+                    several < turns.n
                 )
                 return f"this would: {', '.join(chosen)}"
         slots //= 2

@@ -131,6 +131,11 @@ def sample(n: int, prompts: Sequence[list[int]], replies: Sequence[tuple[int, ..
     return Turns(n, read, written + more, computed + n * more)
 
 
+def learnt(args: Any, n: int) -> int:
+    """Turns that are learnt from where `n` are set: batch="keep_all" takes all that whole games have."""
+    return math.ceil(PLAYED * n) if args.batch == "keep_all" else n
+
+
 def _different(texts: Sequence[list[int]]) -> int:
     """Tokens that packing computes of them."""
     tree = PrefixTree()
@@ -143,6 +148,8 @@ def seconds(args: Any, turns: Turns, trial: Trial) -> float:
     """Of a self-play step: the passes of each inner epoch and those that only look (reference, old log-probabilities),
     and whole games of the model's own turns."""
     passes = (
-        args.turns_per_step / turns.n * (args.num_iterations + FORWARD * (bool(args.beta) + (args.num_iterations > 1)))
+        learnt(args, args.turns_per_step)
+        / turns.n
+        * (args.num_iterations + FORWARD * (bool(args.beta) + (args.num_iterations > 1)))
     )
     return passes * turns.computed * trial.learning + PLAYED * args.turns_per_step * turns.reply_tokens * trial.playing

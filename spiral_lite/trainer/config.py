@@ -49,7 +49,7 @@ class SelfPlayConfig(GRPOConfig):
     group_size: int = field(default=8, metadata={"help": "Games with the same cards and dice, for the group baseline."})
     reward: str = field(default="returns", metadata={"help": "returns, or a control: random, format_only, shuffled."})
     gamma: float = field(default=1.0, metadata={"help": "Discount of the advantage for each later turn of the role."})
-    batch: str = field(default="draw", metadata={"help": "draw turns_per_step turns (published), or keep_all."})
+    batch: str = field(default="draw", metadata={"help": "draw turns_per_step, or keep_all: ~1.2x as many a pass too."})
     filter_zero_adv: bool = field(default=False, metadata={"help": "Turns whose advantage is 0 are drawn last."})
     on_collapse: str = field(default="warn", metadata={"help": "warn, stop, or roll_back to a checkpoint."})
     pool_every: int = field(default=5, metadata={"help": "Steps between past selves, where the opponent is a pool."})
