@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainerCallback
 
-from spiral_lite import games, players
+from spiral_lite import games, imitation, models, players
 from spiral_lite.metrics import advantage_metrics, lacks_reasoning, metrics_row, play_metrics, read_metrics
 from spiral_lite.rollout import Episode, Played, Turn, read_jsonl
 from spiral_lite.show.replay import storyboard
@@ -121,7 +121,7 @@ def test_a_row_keeps_what_means_something():
 
 
 def glossary():
-    """{name or pattern of the first column: the row's cells} of the glossary's two tables."""
+    """{name or pattern of the first column: the row's cells} of the glossary's tables."""
     tables = [part for part in GLOSSARY.read_text(encoding="utf-8").split("\n## ") if "| name | formula |" in part]
     rows = [line.strip("|").split("|") for table in tables for line in table.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row] for row in rows]
@@ -154,10 +154,16 @@ ELSEWHERE = {  # logged where a test cannot go; TRL's source must know them
 }  # fmt: skip
 
 
+def _imitated(out):
+    """What one tiny imitation writes to its folder, and what it gives to `report_to`."""
+    run = imitation.imitate(
+        *models.load("nano", "cpu"), [KUHN], imitation.nano_imitation_config(out, steps=1, turns_per_step=4), 2
+    )
+    return [*read_metrics(out), *run.state.log_history]
+
+
 def test_the_glossary_has_every_logged_name_and_no_other(tmp_path):
     import trl.trainer.grpo_trainer as source
-
-    from spiral_lite import models
 
     logged, rows, settings_and_lora = Logged(), [], SETTINGS
     if importlib.util.find_spec("peft"):
@@ -169,6 +175,7 @@ def test_the_glossary_has_every_logged_name_and_no_other(tmp_path):
         played, opponent = ([KUHN, TOE], None) if number else ([KUHN], players.random_player())
         trainer(nano, tmp_path / str(number), played, [logged], opponent, **settings).train()
         rows += read_metrics(tmp_path / str(number))
+    rows += _imitated(tmp_path / "imitated")
     names = logged.names | {name for row in rows for name in row}
     known = glossary()
     missing = {name for name in names if not any(re.match(pattern(entry), name) for entry in known)}
