@@ -101,6 +101,14 @@ def test_the_ladder_is_in_order_and_its_ends_are_apart():
     assert ratings[0]["ci95"][0] > ratings[-1]["ci95"][1]
 
 
+def test_cross_play_has_three_seeds_of_a_cooperative_and_of_a_zero_sum_game():
+    found = json.loads((self_play.RESULTS / "cross_play.json").read_text())
+    assert found["base_model_sha256"] == BASE
+    for game in ("kuhn_poker", "mini_hanabi"):
+        assert found[game]["players"] == ["seed 1", "seed 2", "seed 3"]
+        assert found[game]["table"] in (ROOT / "README.md").read_text()
+
+
 measured = pytest.mark.skipif(not report.RESULTS.exists(), reason="no speeds are shipped: spiral-lite bench --help")
 
 
