@@ -207,7 +207,7 @@ def test_a_full_disk(capsys, small_disk):
     out = small_disk / "run"
     line = f"train --games kuhn_poker --turns-per-step 8 --steps 3 --save-every 1 --out {out}"
     said = refused(capsys, line).splitlines()[-1]
-    assert said.startswith(f"spiral-lite train: no space left in {str(out)!r}: about 17.4 MB are needed, ")
+    assert said.startswith(f"spiral-lite train: no space left in {str(out)!r}: about 17.7 MB are needed, ")
     assert said.endswith(" MB are free. checkpoint-1 is not touched: make room, then --resume")
     assert [folder.name for folder in checkpoints.saved(out)] == ["checkpoint-1"]
     assert checkpoints.last_good(out).name == "checkpoint-1"

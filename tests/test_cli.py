@@ -85,7 +85,7 @@ def test_pretrain_makes_a_model_and_its_card(capsys, tmp_path):
     [
         ("play --game chess --players random random", "unknown game 'chess'; known:"),
         ("play --game kuhn_poker --players random gambler", "no model at 'gambler'"),
-        ("play --game kuhn_poker --players random random --games 0", "--games 0: at least 1"),
+        ("play --game kuhn_poker --players random random --games 0", "--games 0: it must be at least 1"),
         ("play --game kuhn_poker --option rounds --players random random", "not name=value"),
         ("play --game kuhn_poker --option rounds=99 --players random random", "rounds=99"),
         ("play --game kuhn_poker --option colour=red --players random random", "has no option 'colour'"),

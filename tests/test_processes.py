@@ -85,7 +85,7 @@ class Gradient(TrainerCallback):
 class OneProcess(SelfPlayTrainer):
     """Learns from given turns instead of playing."""
 
-    def collect(self, n):
+    def play_step(self, n):
         assert n == len(self.given)
         return self.given
 

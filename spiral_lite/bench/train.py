@@ -147,7 +147,7 @@ class _Session:
         self._folder = tempfile.TemporaryDirectory(prefix="spiral-bench-")
         self.tokens = 0  # that have gone through the model
         self.model.get_input_embeddings().register_forward_hook(self._count)
-        self.samples = self._trainer(False, turns).collect(turns)
+        self.samples = self._trainer(False, turns).play_step(turns)
 
     def _count(self, module: Any, inputs: Any, output: Any) -> None:
         self.tokens += inputs[0].numel()

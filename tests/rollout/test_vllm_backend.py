@@ -228,7 +228,7 @@ def train(nano, out, monkeypatch, check, **settings):
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Colocated)
     config = nano_config(out, turns_per_step=16, use_cpu=True, use_vllm=True, max_grad_norm=1e9, **settings)
     model, tokenizer = nano
-    check.trainer = SelfPlayTrainer(model, [games.make("kuhn_poker")], config, tokenizer, [check])
+    check.trainer = SelfPlayTrainer(model, [games.make("kuhn_poker")], config, tokenizer, callbacks=[check])
     check.trainer.train()
     assert check.relative_error < 1e-4
     return check.trainer
