@@ -32,7 +32,6 @@ from spiral_lite import environment
 
 environment.prepare()  # before torch is imported, and before TRL would report its use
 
-import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer import TRAINING_ARGS_NAME
@@ -47,6 +46,7 @@ from spiral_lite.nano.problems import PATTERNS
 from spiral_lite.players import Player, Prompt, Reply, Scripted
 from spiral_lite.rollout import Episode, play
 from spiral_lite.trainer.collect import shares
+from spiral_lite.trainer.config import settle
 
 EXPERTS: dict[str, Callable[[], Scripted]] = {
     "kuhn_poker": players.equilibrium_kuhn,
@@ -148,17 +148,8 @@ class ImitationConfig(SFTConfig):
                 raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1, e.g. {name}={example}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate}: it must be positive, e.g. learning_rate=1e-5")
-        self.per_device_train_batch_size = self.per_device_train_batch_size or self.turns_per_step
-        if self.turns_per_step % self.per_device_train_batch_size:
-            raise ValueError(
-                f"turns_per_step={self.turns_per_step} is no multiple of per_device_train_batch_size="
-                f"{self.per_device_train_batch_size}; e.g. 128 and 32"
-            )
-        self.gradient_accumulation_steps = self.turns_per_step // self.per_device_train_batch_size
+        settle(self)
         self.max_steps = self.steps
-        self.use_cpu = self.use_cpu or not torch.cuda.is_available()
-        if self.bf16 is None:
-            self.bf16 = not self.use_cpu and torch.cuda.is_bf16_supported()
         super().__post_init__()
 
 
@@ -182,7 +173,6 @@ def imitate(
     config: ImitationConfig,
     games_played: int = 500,
     on_metrics: Callable[[dict[str, float]], None] = lambda row: None,
-    peft_config: Any = None,
 ) -> SFTTrainer:
     """Trains the model in place on `games_played` expert games of each game; returns TRL's trainer, for `save`.
 
@@ -202,7 +192,6 @@ def imitate(
         train_dataset=rows.select(order),
         processing_class=tokenizer,
         callbacks=[_Rows(Path(config.output_dir), on_metrics)],
-        peft_config=peft_config,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()

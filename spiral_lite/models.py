@@ -40,6 +40,11 @@ def locate(name: str) -> str:
     )
 
 
+def nano_hash() -> str:
+    """SHA-256 of the shipped weights: a result says with it which base model it is of."""
+    return hashlib.sha256((NANO / "model.safetensors").read_bytes()).hexdigest()
+
+
 def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[Any, Any]:
     """(model, tokenizer) in evaluation mode; device: CUDA where there is a GPU. Raises ValueError if there is no model.
 

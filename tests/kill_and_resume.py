@@ -32,7 +32,7 @@ def command(out, options, resume=False):
     """The command line of the run; the same each time, but for --resume."""
     line = f"train --model nano --games kuhn_poker --steps {options.steps} --turns-per-step {options.turns}"
     line += f" --seed 31 --save-every {options.save_every}"
-    return ["-m", "spiral_lite.cli", *line.split(), "--out", str(out), *(["--resume"] if resume else [])]
+    return ["-m", "spiral_lite", *line.split(), "--out", str(out), *(["--resume"] if resume else [])]
 
 
 def start(out, options, resume=False):

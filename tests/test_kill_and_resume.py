@@ -20,7 +20,6 @@ def test_three_kills_of_one_run(tmp_path):
     assert "'equal': {'weights': True, 'metrics': True, 'games': True}" in done.stdout
 
 
-@pytest.mark.skipif(not RECORD.exists(), reason="not recorded: python tests/kill_and_resume.py --help")
 def test_the_record_of_twenty_kills():
     record = json.loads(RECORD.read_text())
     assert len(record["kills"]) == 20

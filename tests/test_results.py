@@ -1,6 +1,5 @@
 """The results that are shipped: complete, of the shipped base model, and what the README says."""
 
-import hashlib
 import json
 import platform
 from pathlib import Path
@@ -11,10 +10,10 @@ from spiral_lite import games, models
 from spiral_lite.bench import report
 from spiral_lite.evaluation.intervals import mean_interval
 from spiral_lite.experiments import random_games as random_games_experiment
-from spiral_lite.experiments import self_play
+from spiral_lite.experiments import run, self_play
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest()
+BASE = models.nano_hash()
 TRAINED = ("kuhn_poker", "tic_tac_toe")
 
 
@@ -109,19 +108,24 @@ def test_cross_play_has_three_seeds_of_a_cooperative_and_of_a_zero_sum_game():
         assert found[game]["table"] in (ROOT / "README.md").read_text()
 
 
-measured = pytest.mark.skipif(not report.RESULTS.exists(), reason="no speeds are shipped: spiral-lite bench --help")
+def test_the_readme_shows_the_ablation_and_how_much_of_it_there_is():
+    found = json.loads((run.RESULTS / "baselines.json").read_text())
+    text = (ROOT / "README.md").read_text()
+    assert found["base_model_sha256"] == BASE
+    assert found["arms"] == run.describe(run.find("baselines"), 5)["arms"]
+    assert f"{len(found['runs'])} of the 55 runs" in text or len(found["runs"]) == 55
+    assert run.table(found) in text
+    assert run.differences(found) in text
 
 
 def performance():
     return json.loads(report.RESULTS.read_text())
 
 
-@measured
 def test_the_readme_shows_the_speeds():
     assert report.table(performance()) in (ROOT / "README.md").read_text()
 
 
-@measured
 def test_every_speed_is_of_five_repeats_and_says_where_it_was_measured():
     for name, section in performance().items():
         assert name == report.name(section)
@@ -132,7 +136,6 @@ def test_every_speed_is_of_five_repeats_and_says_where_it_was_measured():
         assert {"torch", "transformers", "trl"} <= set(section["versions"])
 
 
-@measured
 def test_the_speeds_name_no_host_and_no_path():
     text = report.RESULTS.read_text()
     assert platform.node() not in text
@@ -140,7 +143,6 @@ def test_the_speeds_name_no_host_and_no_path():
     assert '"/' not in text
 
 
-@measured
 def test_packing_changes_no_gradient():
     sections = [section for section in performance().values() if section["kind"] == "train"]
     exact = [section for section in sections if section["settings"]["dtype"] == "float32"]

@@ -158,7 +158,7 @@ def adapted(tmp_path):
     pool = ["--opponent", "pool", "--set", "pool_every=1"]
 
     def run(out, *more):
-        command = [sys.executable, "-m", "spiral_lite.cli", "train", *settings, *pool, "--out", str(tmp_path / out)]
+        command = [sys.executable, "-m", "spiral_lite", "train", *settings, *pool, "--out", str(tmp_path / out)]
         subprocess.run([*command, *more], check=True, capture_output=True, env=environment, timeout=300)
         return tmp_path / out
 
@@ -246,7 +246,7 @@ def test_an_interrupted_run_resumes_bit_for_bit(nano, tmp_path):
 
 def train_command(out, *more):
     settings = ["--games", "kuhn_poker", "--steps", "6", "--turns-per-step", "64", "--save-every", "2", "--seed", "3"]
-    return [sys.executable, "-m", "spiral_lite.cli", "train", "--model", "nano", *settings, "--out", str(out), *more]
+    return [sys.executable, "-m", "spiral_lite", "train", "--model", "nano", *settings, "--out", str(out), *more]
 
 
 def test_a_killed_process_resumes_bit_for_bit(tmp_path):

@@ -58,13 +58,16 @@ def game_of(options: argparse.Namespace) -> Any:
     """The game that the options name. Raises ValueError for an option that is not name=value."""
     from spiral_lite import games
 
-    chosen = {}
-    for option in options.option:
-        name, equals, value = option.partition("=")
-        if not equals:
-            raise ValueError(f"--option {option!r} is not name=value; write e.g. --option rounds=5")
-        chosen[name] = int(value) if value.isdigit() else value
-    return games.make(options.game, **chosen)
+    given = pairs("--option", options.option, "rounds=5")
+    return games.make(options.game, **{name: int(value) if value.isdigit() else value for name, value in given})
+
+
+def pairs(flag: str, given: list[str], example: str) -> list[tuple[str, str]]:
+    """(name, value) of each name=value. Raises ValueError for a text that is none."""
+    for text in given:
+        if "=" not in text:
+            raise ValueError(f"{flag} {text!r} is not name=value; write e.g. {flag} {example}")
+    return [(name, value) for name, _, value in (text.partition("=") for text in given)]
 
 
 def sampling_of(options: argparse.Namespace) -> Any:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spiral_lite.cli.command import Result, at_least, declare
+from spiral_lite.cli.command import Result, at_least, declare, pairs
 
 RUN_FILE = "run.json"
 SMALL_MODEL = 20_000_000  # parameters; below it, training uses the laptop's settings
@@ -89,10 +89,8 @@ def _settings(options: argparse.Namespace) -> Result:
     from spiral_lite.trainer import SelfPlayConfig
 
     chosen = {}
-    for setting in options.set:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"--set {setting!r} is not name=value; write e.g. --set gamma=0.9")
+    for name, value in pairs("--set", options.set, "gamma=0.9"):
+        setting = f"{name}={value}"
         if name == "output_dir":
             raise ValueError(f"--set {setting!r}: the folder of the run is --out")
         if name not in SelfPlayConfig.__dataclass_fields__:

@@ -10,7 +10,6 @@ which is zero-sum, every policy gets 0 against itself over both seats, and what 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import tempfile
@@ -58,7 +57,7 @@ def main() -> None:
         found = dict(zip(STEPS, pool.map(run, STEPS), strict=True))
     record = {
         "command": "python -m spiral_lite.experiments.cross_play",
-        "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
+        "base_model_sha256": models.nano_hash(),
         **found,
     }
     options.out.write_text(json.dumps(record, indent=1) + "\n")

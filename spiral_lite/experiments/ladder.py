@@ -9,7 +9,6 @@ thumb is `search:1`, which takes a win that is there and else moves at random.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -37,7 +36,7 @@ def run(games_each: int, seed: int) -> dict[str, Any]:
     found = round_robin(games.make(GAME), [*map(load, OTHERS), trained], games_each, seed)
     return {
         "command": "python -m spiral_lite.experiments.ladder",
-        "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
+        "base_model_sha256": models.nano_hash(),
         "table": str(found),
         **found.to_dict(),
     }

@@ -8,8 +8,8 @@ settings, another base model, machine or library versions is refused. Read `arms
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import multiprocessing
 import platform
 import tempfile
@@ -83,7 +83,7 @@ def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
         "question": experiment.question,
         "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
         "measured": battery.settings(),
-        "base_model_sha256": hashlib.sha256((models.NANO / "model.safetensors").read_bytes()).hexdigest(),
+        "base_model_sha256": models.nano_hash(),
         "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},
     }
@@ -147,11 +147,15 @@ COLUMNS = {
     "unseen problems right": ("unseen", "right"),
     "careful on problems": ("corpus", "careful"),
     "tokens on problems": ("corpus", "tokens"),
+    "first player's mean advantage": ("curve", "/role0/advantage"),  # over the run: the bias that a baseline leaves
 }
 
 
 def at(row: dict[str, Any], path: tuple[str, ...]) -> float:
-    """The number that stands at `path` in a run."""
+    """The number that stands at `path` in a run; of a curve the mean of what ends so, nan where nothing was trained."""
+    if path[0] == "curve":
+        found = [value for point in row["curve"] for name, value in point.items() if name.endswith(path[1])]
+        return sum(found) / len(found) if found else math.nan
     value: Any = row
     for key in path:
         value = value[key]

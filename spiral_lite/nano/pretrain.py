@@ -1,7 +1,7 @@
 """Pretraining of the nano base model: next-token prediction of replies, on a corpus made as it goes.
 
 Only the reply is learnt (the prompt is given, as it will be in play). A sample is about 60 tokens; what the prompts of
-a batch share is computed once (`packing.py`), which halves the time. Read `corpus.py` and `tokenizer.py` before this,
+a batch share is computed once (`packing.py`). Read `corpus.py` and `tokenizer.py` before this,
 `evaluation/card.py` after.
 
     spiral-lite pretrain --out runs/nano

@@ -85,20 +85,11 @@ class SelfPlayConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         self._refuse_nonsense()
-        self.per_device_train_batch_size = self.per_device_train_batch_size or self.turns_per_step
-        if self.turns_per_step % self.per_device_train_batch_size:
-            raise ValueError(
-                f"turns_per_step={self.turns_per_step} is no multiple of per_device_train_batch_size="
-                f"{self.per_device_train_batch_size}; e.g. 128 and 32"
-            )
-        self.gradient_accumulation_steps = self.turns_per_step // self.per_device_train_batch_size
+        settle(self)
         self.max_steps = self.steps * self.num_iterations
         self.logging_steps = self.num_iterations  # one row a self-play step
         self.save_strategy = "steps" if self.save_every else "no"
         self.save_steps = max(1, self.save_every) * self.num_iterations  # where no batch is half used: exact resume
-        self.use_cpu = self.use_cpu or not torch.cuda.is_available()
-        if self.bf16 is None:
-            self.bf16 = not self.use_cpu and torch.cuda.is_bf16_supported()
         super().__post_init__()
 
     def _refuse_nonsense(self) -> None:
@@ -152,6 +143,21 @@ class SelfPlayConfig(GRPOConfig):
             raise ValueError(f"on_collapse={self.on_collapse!r} is unknown; choose {', '.join(ON_COLLAPSE)}")
         if self.on_collapse == "roll_back" and not self.save_every:
             raise ValueError("on_collapse='roll_back' needs checkpoints to go back to, e.g. save_every=5")
+
+
+def settle(config: Any) -> None:
+    """What follows from `turns_per_step` and the machine, for every configuration of TRL's: forward passes of a step,
+    device, precision. Raises ValueError if passes do not divide the turns."""
+    config.per_device_train_batch_size = config.per_device_train_batch_size or config.turns_per_step
+    if config.turns_per_step % config.per_device_train_batch_size:
+        raise ValueError(
+            f"turns_per_step={config.turns_per_step} is no multiple of per_device_train_batch_size="
+            f"{config.per_device_train_batch_size}; e.g. 128 and 32"
+        )
+    config.gradient_accumulation_steps = config.turns_per_step // config.per_device_train_batch_size
+    config.use_cpu = config.use_cpu or not torch.cuda.is_available()
+    if config.bf16 is None:
+        config.bf16 = not config.use_cpu and torch.cuda.is_bf16_supported()
 
 
 def nano_config(output_dir: str | Path, **changes: Any) -> SelfPlayConfig:

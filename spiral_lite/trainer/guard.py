@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import Trainer, TrainerCallback
 
 from spiral_lite import checkpoints
-from spiral_lite.collapse import Limits, explain
+from spiral_lite.collapse import explain
 from spiral_lite.metrics import metrics_row, read_metrics
 from spiral_lite.trainer.saving import STATE
 
@@ -33,13 +33,8 @@ class CollapseGuard(TrainerCallback):
     that returns None, and after ROLL_BACKS times. Every process comes to the same decision: all have the same metrics.
     """
 
-    def __init__(
-        self,
-        mode: str,
-        go_back: Callable[[int], int | None],
-        limits: Limits = Limits(),  # noqa: B008 - it is frozen
-    ) -> None:
-        self.mode, self.go_back, self.limits = mode, go_back, limits
+    def __init__(self, mode: str, go_back: Callable[[int], int | None]) -> None:
+        self.mode, self.go_back = mode, go_back
         self.rows: list[dict[str, float]] = []
         self.sound = 0  # the last step whose weights have played games in which nothing was found
         self.roll_backs = 0
@@ -57,7 +52,7 @@ class CollapseGuard(TrainerCallback):
             return
         step = state.global_step // args.num_iterations
         self.rows.append(metrics_row(logs, step, 0.0))
-        found = explain(self.rows, self.limits)
+        found = explain(self.rows)
         if not found:
             self._is_sound(step - 1, args)  # a step plays with the weights of the one before
         self._say(step, [finding for finding in found if finding.sign not in self._said], state)

@@ -256,14 +256,15 @@ def test_trl_s_importance_correction_gets_the_sampled_logprobs(nano, tmp_path, m
 def saved(tmp_path_factory):
     """A folder with a random Llama whose heads vLLM's CPU build can read (nano's cannot) and nano's tokenizer."""
     torch.manual_seed(0)
+    words = AutoTokenizer.from_pretrained(models.locate("nano"))
     config = LlamaConfig(
-        vocab_size=1120, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=64, max_position_embeddings=1024, tie_word_embeddings=True,
+        vocab_size=32 * -(-len(words) // 32), hidden_size=128, intermediate_size=256, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024, tie_word_embeddings=True,
         bos_token_id=None, eos_token_id=2, pad_token_id=0, initializer_range=0.1,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("policy") / "0"
     LlamaForCausalLM(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(models.locate("nano")).save_pretrained(folder)
+    words.save_pretrained(folder)
     return folder
 
 
