@@ -259,8 +259,8 @@ def saved(tmp_path_factory):
     words = AutoTokenizer.from_pretrained(models.locate("nano"))
     config = LlamaConfig(
         vocab_size=32 * -(-len(words) // 32), hidden_size=128, intermediate_size=256, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=2, pad_token_id=0, initializer_range=0.1,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=64, max_position_embeddings=1024,
+        tie_word_embeddings=True, bos_token_id=None, eos_token_id=2, pad_token_id=0, initializer_range=0.1,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("policy") / "0"
     LlamaForCausalLM(config).save_pretrained(folder)
