@@ -9,6 +9,8 @@ keep the games, the batches and the loss, and change only what is paid, here for
 - `format_only`: the offender pays for an invalid move as ever, and nothing else pays. Being legal is all that matters.
 - `shuffled`: each game gets the returns of a game of the same name from this batch, by a random permutation. Random,
   with exactly the distribution of the real ones.
+- `length`: who writes more words a reply gets +1, the other player -1, whatever was played. If longer replies are what
+  helps, no game has to be won for it.
 
 Read `rollout/records.py` before this, `trainer` after.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from statistics import mean
 
 from spiral_lite.rollout import Episode
 
@@ -54,7 +57,25 @@ def shuffled(episodes: Sequence[Episode], rng: random.Random) -> list[Returns]:
     return [decks[episode.game].pop() for episode in episodes]
 
 
-REWARDS: dict[str, Reward] = {"returns": as_played, "random": coin, "format_only": format_only, "shuffled": shuffled}
+def length(episodes: Sequence[Episode], rng: random.Random) -> list[Returns]:
+    """+1 for the player whose replies have more words on average, -1 for the other, 0 for both if they are alike."""
+    paid = []
+    for episode in episodes:
+        first, second = (
+            mean([len(turn.reply.split()) for turn in episode.turns if turn.role == role] or [0]) for role in (0, 1)
+        )
+        won = float((first > second) - (first < second))
+        paid.append((won, -won))
+    return paid
+
+
+REWARDS: dict[str, Reward] = {
+    "returns": as_played,
+    "random": coin,
+    "format_only": format_only,
+    "shuffled": shuffled,
+    "length": length,
+}
 
 
 def make(name: str) -> Reward:

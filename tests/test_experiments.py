@@ -53,7 +53,7 @@ def test_arms_that_are_compared_differ_in_the_baseline_alone():
     ids=lambda arm: arm.name,
 )
 def test_an_arm_is_trained_and_measured(arm, tiny):
-    row = run.run_one(arm, seed=1)
+    row = run.run_one(Experiment("x", "?", (arm,)), arm, seed=1)
     assert (row["arm"], row["seed"]) == (arm.name, 1)
     assert set(row["games"]) == {"kuhn_poker", "nim"}
     for path in run.COLUMNS.values():
@@ -66,7 +66,7 @@ def test_an_arm_is_trained_and_measured(arm, tiny):
 def fake_runs(monkeypatch):
     made = []
 
-    def run_one(arm, seed):
+    def run_one(experiment, arm, seed):
         made.append((arm.name, seed))
         return {"arm": arm.name, "seed": seed}
 

@@ -1,4 +1,4 @@
-"""What training pays: the games' returns and the three controls, on records and on games that were really played."""
+"""What training pays: the games' returns and the controls, on records and on games that were really played."""
 
 import random
 from collections import Counter
@@ -11,7 +11,7 @@ from spiral_lite import games, rewards
 from spiral_lite.players import Scripted, random_player
 from spiral_lite.rollout import Episode, Turn, play
 
-NAMES = ("returns", "random", "format_only", "shuffled")
+NAMES = ("returns", "random", "format_only", "shuffled", "length")
 
 
 def finished(game="kuhn_poker", returns=(1.0, -1.0), ended="rules", roles=(0, 1)):
@@ -56,6 +56,20 @@ def test_format_only_charges_the_offender_and_nobody_else():
     stopped = finished(returns=(0.5, -0.5), ended="turn_limit")
     paid = rewards.make("format_only")([WON, INVALID_0, INVALID_1, DRAWN, TOGETHER, stopped], random.Random(0))
     assert paid == [(0, 0), (-1.5, 0), (0, -1.5), (0, 0), (0, 0), (0, 0)]
+
+
+def test_length_pays_who_writes_more_words_a_reply_and_not_who_writes_more_often():
+    def game(*said):
+        turns = tuple(Turn(role, "somebody", "", reply, "[bet]") for role, reply in said)
+        return Episode("kuhn_poker", {}, 0, (), turns, (-2.0, 2.0), "rules")
+
+    episodes = [
+        game((0, "one two three"), (1, "one two")),
+        game((0, "one"), (1, "one two"), (0, "one")),
+        game((0, "one two"), (1, "two one")),
+        game((0, "one")),
+    ]
+    assert rewards.make("length")(episodes, random.Random(0)) == [(1, -1), (-1, 1), (0, 0), (1, -1)]
 
 
 def test_format_only_of_real_games(played):
@@ -119,5 +133,5 @@ def test_the_names():
 
 
 def test_an_unknown_reward_is_refused():
-    with pytest.raises(ValueError, match="reward='glory' is unknown; known: returns, random, format_only, shuffled"):
+    with pytest.raises(ValueError, match="reward='glory' is unknown; known: returns, random, format_only, shuffled, length"):
         rewards.make("glory")

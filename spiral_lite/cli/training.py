@@ -248,7 +248,7 @@ def _add_train(commands: Any) -> None:
         "--learning-rate", type=float, help="of AdamW; the nano model's falls linearly to 0, a larger one's is constant"
     )
     command.add_argument("--baseline", help="role (RAE, the default), none, shared, batch_mean, group or exact")
-    command.add_argument("--reward", help="returns (the default), or a control: random, format_only, shuffled")
+    command.add_argument("--reward", help="returns (the default), or a control: random, format_only, shuffled, length")
     command.add_argument(
         "--opponent",
         default="self",

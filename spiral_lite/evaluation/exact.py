@@ -114,6 +114,24 @@ def expected_return(game: Game, policy: Policy, opponent: Policy) -> float:
     return float(first + second) / 2
 
 
+def win_rate(game: Game, policy: Policy, opponent: Policy) -> float:
+    """How often `policy` has a return above 0 against `opponent`, half of the games from each seat: without chance.
+
+    >>> from spiral_lite import games
+    >>> win_rate(games.make("kuhn_poker"), uniform, uniform)
+    0.5
+    """
+
+    def won(state: State, seats: tuple[Policy, Policy], seat: int) -> float:
+        if state.player == TERMINAL:
+            return float(state.returns()[seat] > 0)
+        chances = state.chance_outcomes() or tuple(seats[state.player](state).items())
+        return sum(chance * won(state.apply(action), seats, seat) for action, chance in chances if chance)
+
+    start = game.initial_state()
+    return (won(start, (policy, opponent), 0) + won(start, (opponent, policy), 1)) / 2
+
+
 def game_value(game: Game) -> float:
     """What player 0 gets if both play perfectly: minimax, or a linear program if something is hidden.
 

@@ -14,6 +14,7 @@ Read `unseen.py` and `clusters.py` before this, `patterns.py` after.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -45,7 +46,8 @@ _NO_STATE: Any = None  # a problem is no game
 @dataclass(frozen=True)
 class Attempt:
     """One reply to one problem. `problem` counts the problems, `sample` the replies to each; `tokens` is None where the
-    player does not say, `truncated` means that the token limit cut the reply."""
+    player does not say, `truncated` means that the token limit cut the reply; `nats` is the negative log-probability of
+    the reply under the distribution that it was sampled from, 0 where the player does not say."""
 
     problem: int
     sample: int
@@ -58,6 +60,7 @@ class Attempt:
     pattern: str
     tokens: int | None
     truncated: bool
+    nats: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,13 @@ class Solved:
         """The mean accuracy of the families asked (of those in `names`); see `clusters.mean_of_families`."""
         asked = [family for family in self.families if names is None or family in names]
         return mean_of_families([self.shares(family) for family in asked], self.seed, draw_families)
+
+    def entropy(self, names: Collection[str] | None = None) -> float:
+        """Of the sampling distribution, nats a token: the mean surprise of the tokens that were drawn, which is its
+        expectation. 0 for greedy replies; nan where the player does not say."""
+        rows = [attempt for attempt in self.attempts if names is None or attempt.family in names]
+        tokens = sum(row.tokens or 0 for row in rows)
+        return sum(row.nats for row in rows) / tokens if tokens else math.nan
 
     def patterns(self, names: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
         """{pattern: {"share": of the replies, "right": the share of these that are right}}, the commonest first."""
@@ -258,6 +268,7 @@ def _attempt(index: int, sample: int, problem: Problem, reply: Reply, grade: Gra
         pattern=pattern(reply.text),
         tokens=len(reply.ids) or None,
         truncated=reply.truncated,
+        nats=-sum(reply.logprobs),
     )
 
 

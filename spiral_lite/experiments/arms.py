@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,42 +29,129 @@ class Arm:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, and the arms that answer it."""
+    """A question, and the arms that answer it. What is measured beside `battery.measure`: a point of the `battery.path`
+    before training and after `every` steps, if that is not 0; matches of `held_out` games; how arms without games do
+    when they are sampled at `temperatures`."""
 
     name: str
     question: str
     arms: tuple[Arm, ...]
+    every: int = 0
+    held_out: tuple[str, ...] = ()
+    temperatures: tuple[float, ...] = ()
 
 
 # As faithful as a laptop allows: no KL to the base model, a constant learning rate (one optimizer step a step).
 PLAIN = {"beta": 0.0, "lr_scheduler_type": "constant", "learning_rate": 4e-4}
-STEPS = {"kuhn_poker": 32, "tic_tac_toe": 16}
+STEPS = {"kuhn_poker": 32, "tic_tac_toe": 16}  # of one game; about a minute each
+SPIRAL = ("kuhn_poker", "tic_tac_toe", "simple_negotiation")
+HELD_OUT = ("nim", "connect_four", "pig_dice", "snake", "liars_dice", "truth_and_deception")
+BASE = Arm("base")
 BASELINES = {  # of a game with value 0, `exact` is `none`
     "kuhn_poker": ("role", "none", "shared", "batch_mean", "group", "exact"),
     "tic_tac_toe": ("role", "none", "shared", "batch_mean", "group"),
 }
+CONTROLS = ("format_only", "random", "shuffled", "length")
+
+
+def _trained(name: str, games: tuple[str, ...], steps: int, opponent: str = "self", rival: str = "", **more: Any) -> Arm:
+    """An arm that learns by playing."""
+    return Arm(name, games, opponent, {**PLAIN, "steps": steps, **more}, rival)
+
+
+def _imitating(games: tuple[str, ...], steps: int, rival: str) -> Arm:
+    """An arm that learns as many turns of experts, at the same learning rate."""
+    settings = {name: value for name, value in PLAIN.items() if name != "beta"}
+    return Arm("imitation", games, EXPERTS, {**settings, "steps": steps}, rival)
+
+
+_T, _K = ("tic_tac_toe",), ("kuhn_poker",)
 
 _EXPERIMENTS = (
+    Experiment(
+        "main",
+        "The paper's main table: does self-play on one game make a better solver of problems than imitation of experts "
+        "or play against a fixed opponent? The game is tic-tac-toe; `opponents` asks the same of Kuhn poker.",
+        (
+            BASE,
+            _imitating(_T, STEPS["tic_tac_toe"], "base"),
+            *(
+                _trained(f"against {name}", _T, STEPS["tic_tac_toe"], opponent, "base")
+                for name, opponent in (("random", "random"), ("perfect", "perfect"), ("its base", "nano"))
+            ),
+            _trained("self-play", _T, STEPS["tic_tac_toe"], rival="base", baseline="role"),
+        ),
+    ),
     Experiment(
         "baselines",
         "Which baseline matters, and why? The published ablation compares a role's baseline with none at all.",
         tuple(
-            Arm(
+            _trained(
                 f"{game}, {baseline}",
                 (game,),
-                settings={**PLAIN, "steps": STEPS[game], "baseline": baseline},
+                STEPS[game],
                 rival="" if baseline == "role" else f"{game}, role",
+                baseline=baseline,
             )
             for game, baselines in BASELINES.items()
             for baseline in baselines
         ),
     ),
+    Experiment(
+        "games",
+        "One game against several: how do specialists and a generalist that learn from as many turns do in all games, "
+        "held-out ones included, and on problems? Along the way: which reasoning patterns, how often and how well.",
+        (
+            BASE,
+            *(_trained(name, (name,), 24, rival="base") for name in SPIRAL),
+            _trained("all three", SPIRAL, 24, rival="base"),
+        ),
+        every=6,
+        held_out=HELD_OUT,
+    ),
+    Experiment(
+        "opponents",
+        "Self-play against fixed opponents over training, in Kuhn poker, where everything is exact: past selves, "
+        "distance to equilibrium, and what is learnt against one opponent only.",
+        (
+            BASE,
+            _imitating(_K, 40, "base"),
+            *(
+                _trained(f"against {name}", _K, 40, opponent, "base")
+                for name, opponent in (
+                    ("random", "random"),
+                    ("equilibrium", "equilibrium"),
+                    ("its base", "nano"),
+                    ("past selves", "pool"),
+                )
+            ),
+            _trained("self-play", _K, 40, rival="base"),
+        ),
+        every=8,
+    ),
+    Experiment(
+        "controls",
+        "How much of the transfer is play, how much is format, length or sharpness? Self-play on tic-tac-toe that pays "
+        "for something else, and the base model sampled sharper.",
+        (
+            BASE,
+            _trained("self-play", _T, STEPS["tic_tac_toe"], rival="base", baseline="role"),
+            *(
+                _trained(reward, _T, STEPS["tic_tac_toe"], rival="self-play", baseline="role", reward=reward)
+                for reward in CONTROLS
+            ),
+        ),
+        temperatures=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
+    ),
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in _EXPERIMENTS}
 
 
-def train(arm: Arm, seed: int, folder: Path) -> tuple[Any, list[dict[str, float]]]:
-    """(player, metrics rows) of an arm, trained in `folder` from the shipped base model."""
+def train(
+    arm: Arm, seed: int, folder: Path, every: int = 0, measure: Callable[[Any, int], None] = lambda player, step: None
+) -> tuple[Any, list[dict[str, float]]]:
+    """(player, metrics rows) of an arm, trained in `folder` from the shipped base model. `measure(player, step)` is
+    called before the first step and after `every` steps of an arm that plays, if `every` is not 0."""
     from spiral_lite import games, models
     from spiral_lite.imitation import imitate, nano_imitation_config
     from spiral_lite.metrics import read_metrics
@@ -72,7 +159,7 @@ def train(arm: Arm, seed: int, folder: Path) -> tuple[Any, list[dict[str, float]
     from spiral_lite.opponents.pool import Pool
     from spiral_lite.players import LanguageModel, Sampling
     from spiral_lite.rollout import backends
-    from spiral_lite.trainer import SelfPlayTrainer, nano_config
+    from spiral_lite.trainer import Every, SelfPlayTrainer, nano_config
 
     model, tokenizer = models.load("nano")
     played = [games.make(name) for name in arm.games]
@@ -91,5 +178,7 @@ def train(arm: Arm, seed: int, folder: Path) -> tuple[Any, list[dict[str, float]
         processing_class=tokenizer,
         opponent=load(opponent, sampling) if isinstance(opponent, str) else opponent,
     )
+    if every:
+        trainer.add_callback(Every(every, lambda step: measure(trainer.policy(), step)))
     trainer.train()
     return trainer.policy(), read_metrics(folder)

@@ -35,17 +35,27 @@ def find(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def run_one(arm: Arm, seed: int) -> dict[str, Any]:
-    """One arm with one seed, in this process and one thread: trained and measured."""
+def run_one(experiment: Experiment, arm: Arm, seed: int) -> dict[str, Any]:
+    """One arm with one seed, in this process and one thread: trained and measured. The minutes of a path count as
+    training's."""
     environment.prepare()
     import torch
 
     torch.set_num_threads(1)  # the order of sums, and so the last digits, depend on it
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        player, rows = arms.train(arm, seed, Path(folder))
+        path: list[dict[str, Any]] = []
+        player, rows = arms.train(
+            arm,
+            seed,
+            Path(folder),
+            experiment.every,
+            lambda player, step: path.append(battery.point(player, arm, step, seed)),
+        )
     trained = time.perf_counter()
-    measured = battery.measure(player, seed)
+    measured = battery.measure(player, experiment, arm, seed)
+    if path:
+        measured["path"] = battery.follow(path)
     minutes = {"training": (trained - began) / 60, "measuring": (time.perf_counter() - trained) / 60}
     return {"arm": arm.name, "seed": seed, "minutes": minutes, **measured, "curve": battery.curve(rows)}
 
@@ -59,7 +69,7 @@ def run(experiment: Experiment, seeds: int, jobs: int, file: Path) -> dict[str, 
     order = {arm.name: place for place, arm in enumerate(experiment.arms)}
     file.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(run_one, arm, seed) for arm, seed in missing]
+        waiting = [pool.submit(run_one, experiment, arm, seed) for arm, seed in missing]
         try:
             for future in as_completed(waiting):
                 last = future.result()
@@ -82,7 +92,7 @@ def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
         "command": f"spiral-lite experiment {experiment.name} --seeds {seeds}",
         "question": experiment.question,
         "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
-        "measured": battery.settings(),
+        "measured": battery.settings(experiment),
         "base_model_sha256": models.nano_hash(),
         "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},

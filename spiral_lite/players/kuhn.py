@@ -26,6 +26,13 @@ def equilibrium_kuhn(alpha: float = 0.2) -> Scripted:
     return Scripted(choose, f"equilibrium(alpha={alpha:g})")
 
 
+def equilibrium_policy(state: State) -> dict[str, float]:
+    """The same for alpha = 0.2, as an `exact.Policy`: the probability of each legal action."""
+    betting = state.betting  # type: ignore[attr-defined]
+    bet = equilibrium_bet(betting, state.information(state.player)["card"], 0.2)
+    return dict(zip(KUHN_LEGAL[betting], (1 - bet, bet), strict=True))
+
+
 def equilibrium_bet(betting: str, card: str, alpha: float) -> float:
     """Probability that the equilibrium player bets or calls, by the betting so far ("", k, b, kb) and its card."""
     if not 0 <= alpha <= 1 / 3 + 1e-12:

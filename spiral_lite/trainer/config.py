@@ -47,7 +47,7 @@ class SelfPlayConfig(GRPOConfig):
     baseline: str = field(default="role", metadata={"help": "role (RAE), none, shared, batch_mean, group or exact."})
     role_decay: float = field(default=0.95, metadata={"help": "Decay of the moving averages of role and shared."})
     group_size: int = field(default=8, metadata={"help": "Games with the same cards and dice, for the group baseline."})
-    reward: str = field(default="returns", metadata={"help": "returns, or a control: random, format_only, shuffled."})
+    reward: str = field(default="returns", metadata={"help": "returns, or a control of rewards.py, e.g. random."})
     gamma: float = field(default=1.0, metadata={"help": "Discount of the advantage for each later turn of the role."})
     batch: str = field(default="draw", metadata={"help": "draw turns_per_step, or keep_all: ~1.2x as many a pass too."})
     filter_zero_adv: bool = field(default=False, metadata={"help": "Turns whose advantage is 0 are drawn last."})
