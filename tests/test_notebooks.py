@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spiral_lite.show import notebooks
+from spiral_lite.show import exercises, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -54,11 +54,19 @@ def test_there_are_notebooks():
 @pytest.mark.slow
 @each_notebook
 def test_smoke(path, tmp_path):
-    target = tmp_path / path.name
-    done = papermill(path, target, tmp_path, "-p", "MODE", "smoke", "-r", "OUT", str(tmp_path))
+    """With the solutions in place of the blanks; the committed execution is with the blanks."""
+    answered, target = tmp_path / f"answered_{path.name}", tmp_path / path.name
+    asked = notebooks.read(path)
+    filled = exercises.solved(asked, path.parent / "solutions" / f"{path.stem[:2]}.py")
+    answered.write_text(json.dumps(filled), encoding="utf-8")
+    done = papermill(
+        answered, target, tmp_path, "-p", "MODE", "smoke", "-r", "OUT", str(tmp_path), "--cwd", "notebooks"
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     outputs = [output for cell in notebooks.code_cells(notebooks.read(target)) for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
+    verdicts = [line for output in outputs for line in "".join(output.get("text", "")).splitlines()]
+    assert verdicts.count(exercises.CORRECT) == len(exercises.headings(asked))
     if path.stem == "00_start_here":  # what `make quickstart` prints
         printed = notebooks.report(tmp_path)
         assert "result.json" in printed

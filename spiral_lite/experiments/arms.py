@@ -54,7 +54,9 @@ BASELINES = {  # of a game with value 0, `exact` is `none`
 CONTROLS = ("format_only", "random", "shuffled", "length")
 
 
-def _trained(name: str, games: tuple[str, ...], steps: int, opponent: str = "self", rival: str = "", **more: Any) -> Arm:
+def _trained(
+    name: str, games: tuple[str, ...], steps: int, opponent: str = "self", rival: str = "", **more: Any
+) -> Arm:
     """An arm that learns by playing."""
     return Arm(name, games, opponent, {**PLAIN, "steps": steps, **more}, rival)
 
@@ -142,6 +144,22 @@ _EXPERIMENTS = (
             ),
         ),
         temperatures=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
+    ),
+    Experiment(
+        "collapse",
+        "Does thinking collapse without a role's baseline, as in the paper, where training is longer or faster?",
+        tuple(
+            _trained(
+                f"{baseline}, {steps} steps at {rate:g}",
+                _T,
+                steps,
+                rival="" if baseline == "role" else f"role, {steps} steps at {rate:g}",
+                baseline=baseline,
+                learning_rate=rate,
+            )
+            for steps, rate in ((48, 4e-4), (24, 1e-3))
+            for baseline in ("role", "none")
+        ),
     ),
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in _EXPERIMENTS}
