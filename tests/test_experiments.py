@@ -20,6 +20,7 @@ def tiny(monkeypatch):
 
 
 def test_every_experiment_names_games_players_and_settings_that_exist():
+    from spiral_lite.imitation import ImitationConfig
     from spiral_lite.trainer import SelfPlayConfig
 
     for name, experiment in arms.EXPERIMENTS.items():
@@ -27,8 +28,10 @@ def test_every_experiment_names_games_players_and_settings_that_exist():
         assert len({arm.name for arm in experiment.arms}) == len(experiment.arms)
         for arm in experiment.arms:
             assert set(arm.games) <= set(games.names())
-            assert set(arm.settings) <= set(SelfPlayConfig.__dataclass_fields__)
-            assert arm.opponent.partition(":")[0] in {"self", "pool", EXPERTS, *players.KINDS}
+            config = ImitationConfig if arm.opponent == EXPERTS else SelfPlayConfig
+            assert set(arm.settings) <= set(config.__dataclass_fields__)
+            assert arm.rival in {"", *(other.name for other in experiment.arms)}
+            assert arm.opponent.partition(":")[0] in {"self", "nano", "pool", EXPERTS, *players.KINDS}
 
 
 def test_arms_that_are_compared_differ_in_the_baseline_alone():
@@ -130,5 +133,5 @@ def test_arms_are_compared_seed_by_seed():
 
 
 def test_an_unknown_experiment_is_refused():
-    with pytest.raises(ValueError, match="there is no experiment 'x'; there are: baselines"):
+    with pytest.raises(ValueError, match="there is no experiment 'x'; there are: main, baselines"):
         run.find("x")
