@@ -1,81 +1,35 @@
-"""Figures of a run, in one style: data in, a matplotlib Figure out, with a text that says the same in words.
-
-Colours are Okabe and Ito's, which colour-blind people can tell apart; markers and line styles differ too, so that a
-figure survives grey print, and lines are labelled where they end. Results may be records or the dictionaries of their
-JSON. Needs `pip install "spiral-lite[course]"`; matplotlib is imported when a figure is drawn.
-"""
+"""Figures of a training run: NashConv, matches, curves; and of the engine's speed. Read `base.py` before this."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import html
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spiral_lite.show.plots.base import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SIZE,
+    Result,
+    band,
+    figure_of,
+    finish,
+    get,
+    in_words,
+    label_ends,
+    style,
+    whole_steps,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#595959"
-SIZE = (6.0, 3.6)  # inches
-WIDTH = 640  # pixels, in a notebook
 UNIFORM_KUHN = 11 / 12  # NashConv of the random player in one-round Kuhn poker
 MEASURES = {"mean_return": "Mean return (points a game)", "win_rate": "Share of games won"}
-RC: dict[Any, Any] = {
-    "font.size": 13,  # still readable when the figure is shown at half its width
-    "axes.labelsize": 13,
-    "xtick.labelsize": 12,
-    "ytick.labelsize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "lines.linewidth": 2.2,
-    "lines.markersize": 7,
-    "figure.dpi": 110,
-    "savefig.dpi": 150,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-}
 
-Result = Any  # a record such as ExploitabilityResult or MatchResult, or the dictionary of its JSON
 Row = Mapping[str, float]
-
-
-@contextlib.contextmanager
-def style() -> Iterator[None]:
-    """The settings of all figures, for a `with` block of your own plots."""
-    import matplotlib
-
-    with matplotlib.rc_context(RC):
-        yield
-
-
-def alt_text(figure: Figure) -> str:
-    """What the figure shows, in words."""
-    return str(getattr(figure, "spiral_alt", ""))
-
-
-def image(figure: Figure) -> Any:
-    """The figure as a notebook shows it: a PNG with its alternative text."""
-    from IPython.display import Image
-
-    return Image(_png(figure), alt=alt_text(figure), width=WIDTH)
-
-
-def html_image(figure: Figure) -> str:
-    """The same as HTML, for a page that holds more than the figure."""
-    data = base64.b64encode(_png(figure)).decode()
-    alt = html.escape(alt_text(figure))
-    return f'<img alt="{alt}" style="width:{WIDTH}px;max-width:100%" src="data:image/png;base64,{data}">'
-
-
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=130)
-    return data.getvalue()
 
 
 def nash_conv_curve(
@@ -88,25 +42,25 @@ def nash_conv_curve(
     """NashConv by training step with 95 % bands: of the policy at each step and, where given, of the average of all
     policies so far."""
     with style():
-        figure, axes = _figure("Self-play step", "NashConv (points a game)")
+        figure, axes = figure_of("Self-play step", "NashConv (points a game)")
         shown = [("policy of\nthis step", results, BLUE, "o", "-")]
         if average is not None:
             shown.append(("average of\nall so far", average, ORANGE, "s", "--"))
         labels = [("random\nplay", uniform, GREY), ("equilibrium", 0.0, GREY)]
         for name, values, colour, marker, line in shown:
-            _band(axes, steps, values, "nash_conv", colour, marker, line)
-            labels.append((name, float(_get(values[-1], "nash_conv")), colour))
+            band(axes, steps, values, "nash_conv", colour, marker, line)
+            labels.append((name, float(get(values[-1], "nash_conv")), colour))
         axes.axhline(uniform, color=GREY, linestyle=(0, (5, 3)), linewidth=1.5, zorder=1)
         axes.axhline(0, color=GREY, linewidth=1.5, zorder=1)
-        tops = [_get(value, "ci95")[1] for _, values, _, _, _ in shown for value in values]
+        tops = [get(value, "ci95")[1] for _, values, _, _, _ in shown for value in values]
         axes.set_ylim(-0.03 * max(uniform, *tops), 1.06 * max(uniform, *tops))
-        _label_ends(axes, labels)
+        label_ends(axes, labels)
         text = f"NashConv by self-play step; random play is at {uniform:.2f} and an equilibrium at 0. " + " ".join(
-            f"The {' '.join(name.split())} goes from {_said(values[0], 'nash_conv')} at step {steps[0]} to "
-            f"{_said(values[-1], 'nash_conv')} at step {steps[-1]}."
+            f"The {' '.join(name.split())} goes from {in_words(values[0], 'nash_conv')} at step {steps[0]} to "
+            f"{in_words(values[-1], 'nash_conv')} at step {steps[-1]}."
             for name, values, *_ in shown
         )
-        return _finish(figure, text, path)
+        return finish(figure, text, path)
 
 
 def matches(
@@ -125,14 +79,14 @@ def matches(
         )
     interval = "ci95" if measure == "mean_return" else "win_rate_ci95"
     with style():
-        figure, axes = _figure("", MEASURES[measure])
+        figure, axes = figure_of("", MEASURES[measure])
         labels = []
         for name, results, shift, colour, marker, fill in (
             ("before", before, -0.1, ORANGE, "o", "white"),
             ("after", after, 0.1, BLUE, "s", BLUE),
         ):
             for x, result in enumerate(results):
-                middle, (low, high) = _get(result, measure), _get(result, interval)
+                middle, (low, high) = get(result, measure), get(result, interval)
                 axes.errorbar(
                     x + shift,
                     middle,
@@ -144,18 +98,18 @@ def matches(
                     markeredgewidth=2,
                     capsize=5,
                 )
-            labels.append((name, float(_get(results[-1], measure)), colour))
+            labels.append((name, float(get(results[-1], measure)), colour))
         axes.axhline(0 if measure == "mean_return" else 0.5, color=GREY, linewidth=1.5, zorder=1)
         if measure == "win_rate":
             axes.set_ylim(-0.03, 1.03)
         axes.set_xticks(range(len(opponents)), [f"against\n{opponent}" for opponent in opponents])
         axes.set_xlim(-0.5, len(opponents) - 0.5)
-        _label_ends(axes, labels, x=(len(opponents) - 0.3) / len(opponents))
+        label_ends(axes, labels, x=(len(opponents) - 0.3) / len(opponents))
         text = f"{MEASURES[measure]} with 95 % intervals, before and after training. " + " ".join(
-            f"Against {opponent}: {_said(one, measure, interval)} before, {_said(two, measure, interval)} after."
+            f"Against {opponent}: {in_words(one, measure, interval)} before, {in_words(two, measure, interval)} after."
             for opponent, one, two in zip(opponents, before, after, strict=True)
         )
-        return _finish(figure, text, path)
+        return finish(figure, text, path)
 
 
 def training_curves(
@@ -196,18 +150,18 @@ def training_curves(
         for panel in panels[max(0, count - 2) : count]:
             panel.set_xlabel("Self-play step")
             panel.tick_params(labelbottom=True)
-        _whole_steps(panels[0])
+        whole_steps(panels[0])
         steps = [row["step"] for row in rows]
-        return _finish(figure, f"Training from step {steps[0]:g} to {steps[-1]:g}. {' '.join(said)}", path)
+        return finish(figure, f"Training from step {steps[0]:g} to {steps[-1]:g}. {' '.join(said)}", path)
 
 
 def _draw_nash_conv(axes: Axes, points: Sequence[tuple[int, Result]]) -> str:
     """One panel: NashConv with 95 % bands; what it shows in words."""
     steps, results = zip(*points, strict=True)
-    _band(axes, steps, results, "nash_conv", BLUE, "o", "-")
+    band(axes, steps, results, "nash_conv", BLUE, "o", "-")
     axes.set_title("NashConv (points a game)", loc="left", fontsize=13)
     axes.set_ylim(bottom=0)
-    return f"NashConv: from {_said(results[0], 'nash_conv')} to {_said(results[-1], 'nash_conv')}."
+    return f"NashConv: from {in_words(results[0], 'nash_conv')} to {in_words(results[-1], 'nash_conv')}."
 
 
 def _draw_returns(axes: Axes, rows: Sequence[Row], game: str) -> str:
@@ -224,7 +178,7 @@ def _draw_returns(axes: Axes, rows: Sequence[Row], game: str) -> str:
         said.append(f"{game} player {role}: mean return from {values[0]:.2f} to {values[-1]:.2f}.")
     axes.axhline(0, color=GREY, linewidth=1, zorder=1)
     axes.set_title(f"{game.replace('_', ' ').capitalize()}: return", loc="left", fontsize=13)
-    _label_ends(axes, labels)
+    label_ends(axes, labels)
     return " ".join(said)
 
 
@@ -252,14 +206,14 @@ def scaling_curve(points: Sequence[Row], path: str | Path | None = None) -> Figu
         right.plot(games, memory, color=ORANGE, marker="s")
         right.set_ylim(bottom=0)
         right.set_title("Memory increase (MiB)", loc="left", fontsize=13)
-        _whole_steps(right)
+        whole_steps(right)
         for axes in (left, right):
             axes.set_xlabel("Games in flight")
         text = (
             f"From {games[0]} to {games[-1]} games in flight: from {speeds[0]:,.0f} to {speeds[-1]:,.0f} tokens a "
             f"second, logarithmic axes; memory increase from {memory[0]:,.0f} to {memory[-1]:,.0f} MiB, linear axes."
         )
-        return _finish(figure, text, path)
+        return finish(figure, text, path)
 
 
 def _series(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
@@ -271,65 +225,3 @@ def _series(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
 def _dot(steps: Sequence[float]) -> str:
     """The marker of a line: a single point would not be seen without."""
     return "o" if len(steps) == 1 else ""
-
-
-def _figure(x: str, y: str) -> tuple[Figure, Axes]:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    if x:
-        _whole_steps(axes)
-    return figure, axes
-
-
-def _whole_steps(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-
-
-def _band(
-    axes: Axes, steps: Sequence[int], results: Sequence[Result], key: str, colour: str, marker: str, line: str
-) -> None:
-    """A line with markers and the 95 % band around it."""
-    lows, highs = zip(*(_get(result, "ci95") for result in results), strict=True)
-    axes.fill_between(steps, lows, highs, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(steps, [_get(result, key) for result in results], color=colour, marker=marker, linestyle=line)
-
-
-def _label_ends(axes: Axes, labels: Sequence[tuple[str, float, str]], x: float = 1.02) -> None:
-    """Writes (text, y, colour) at `x` of the width, at its y or as near as the texts do not touch."""
-    bottom, top = axes.get_ylim()
-    per_line = (top - bottom) * 0.078 * SIZE[1] / (axes.figure.get_figheight() / axes.get_gridspec().nrows)  # type: ignore[union-attr]
-    ordered = sorted(labels, key=lambda label: label[1])
-    heights = [per_line * (text.count("\n") + 1) * 1.08 for text, _, _ in ordered]
-    places = [y for _, y, _ in ordered]
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + (heights[i - 1] + heights[i]) / 2)
-    for (text, _, colour), y in zip(ordered, places, strict=True):
-        axes.text(
-            x, y, text, color=colour, va="center", transform=axes.get_yaxis_transform(), linespacing=0.95, clip_on=False
-        )
-
-
-def _finish(figure: Figure, text: str, path: str | Path | None) -> Figure:
-    """Attaches the alt text, saves, and closes: the caller shows the figure, once."""
-    import matplotlib.pyplot as plt
-
-    figure.spiral_alt = text  # type: ignore[attr-defined]
-    if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Description": text} if str(path).endswith(".png") else None)
-    plt.close(figure)
-    return figure
-
-
-def _get(result: Result, key: str) -> Any:
-    return result[key] if isinstance(result, Mapping) else getattr(result, key)
-
-
-def _said(result: Result, key: str, interval: str = "ci95") -> str:
-    low, high = _get(result, interval)
-    return f"{_get(result, key):.2f} ({low:.2f} to {high:.2f})"
