@@ -40,9 +40,9 @@ def locate(name: str) -> str:
     )
 
 
-def nano_hash() -> str:
-    """SHA-256 of the shipped weights: a result says with it which base model it is of."""
-    return hashlib.sha256((NANO / "model.safetensors").read_bytes()).hexdigest()
+def weights_hash(name: str = "nano") -> str:
+    """SHA-256 of a model's weights in a folder: a result says with it which base model it is of."""
+    return hashlib.sha256((Path(locate(name)) / "model.safetensors").read_bytes()).hexdigest()
 
 
 def load(name: str, device: str | None = None, dtype: str = "float32") -> tuple[Any, Any]:

@@ -7,16 +7,12 @@ import pytest
 
 from spiral_lite import games, players
 from spiral_lite.experiments import arms, battery, run
-from spiral_lite.experiments.arms import EXPERTS, Arm, Experiment
+from spiral_lite.experiments.arms import EXPERTS, Arm, Experiment, Sizes
 
 TINY = {"steps": 1, "turns_per_step": 16}
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    """A battery of seconds."""
-    for name, value in (("GAMES", ("kuhn_poker", "nim")), ("MATCH_GAMES", 4), ("SAMPLES", 2), ("PROBLEMS_EACH", 1)):
-        monkeypatch.setattr(battery, name, value)
+SIZES = Sizes(("kuhn_poker", "nim"), match_games=4, samples=2, problems_each=1)
 
 
 def test_every_experiment_names_games_players_and_settings_that_exist():
@@ -55,14 +51,32 @@ def test_arms_that_are_compared_differ_in_the_baseline_alone():
     ],
     ids=lambda arm: arm.name,
 )
-def test_an_arm_is_trained_and_measured(arm, tiny):
-    row = run.run_one(Experiment("x", "?", (arm,)), arm, seed=1)
+def test_an_arm_is_trained_and_measured(arm):
+    row = run.run_one(Experiment("x", "?", (arm,), sizes=SIZES), arm, seed=1)
     assert (row["arm"], row["seed"]) == (arm.name, 1)
     assert set(row["games"]) == {"kuhn_poker", "nim"}
     for path in run.COLUMNS.values():
         if path[1:2] != ("tic_tac_toe",) and ((arm.games and arm.opponent != EXPERTS) or path[0] != "curve"):
             assert run.at(row, path) == run.at(row, path)  # a number, and no NaN
     assert len(row["curve"]) == (1 if arm.games else 0)
+    json.dumps(row, allow_nan=False)
+
+
+def test_what_an_experiment_asks_for_more(monkeypatch):
+    for name, value in (("POINT_GAMES", 4), ("POINT_SAMPLES", 4), ("POINT_PROBLEMS_EACH", 1)):
+        monkeypatch.setattr(battery, name, value)
+    base, learner = Arm("base"), Arm("self", ("kuhn_poker",), settings={**TINY, "steps": 2})
+    asks = Experiment("x", "?", (base, learner), 1, ("nim",), (0.1, 1.0), SIZES)
+    row = run.run_one(asks, base, seed=1)
+    assert [one["temperature"] for one in row["sharpness"]] == [0.1, 1.0]
+    assert row["sharpness"][0]["corpus"]["entropy"] < row["sharpness"][1]["corpus"]["entropy"]
+    assert "path" not in row
+    row = run.run_one(asks, learner, seed=1)
+    assert [point["step"] for point in row["path"]] == [0, 1, 2]
+    assert [list(point["wins"]) for point in row["path"]] == [[], ["0"], ["0", "1"]]
+    assert row["path"][0]["returns"]["base"] == pytest.approx(0)
+    assert "sharpness" not in row
+    assert "nim" in row["games"]
     json.dumps(row, allow_nan=False)
 
 

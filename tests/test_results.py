@@ -13,7 +13,7 @@ from spiral_lite.experiments import random_games as random_games_experiment
 from spiral_lite.experiments import run, self_play
 
 ROOT = Path(__file__).resolve().parents[1]
-BASE = models.nano_hash()
+BASE = models.weights_hash()
 TRAINED = ("kuhn_poker", "tic_tac_toe")
 
 

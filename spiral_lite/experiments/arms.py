@@ -1,4 +1,4 @@
-"""The experiments: for each a question, and the arms that are compared. An arm is one way to train the nano model.
+"""The experiments: for each a question, and the arms that are compared. An arm is one way to train the base model.
 
 `spiral-lite experiment NAME` runs one (`run.py`), every arm with every seed, and measures all of them alike
 (`battery.py`). Arms of one experiment differ in what the question names and in nothing else. Read this first.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 EXPERTS = "experts"  # an opponent that is imitated, not played
+SPIRAL = ("kuhn_poker", "tic_tac_toe", "simple_negotiation")
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,21 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How much is measured: games of each match, replies at each of Kuhn poker's 12 information sets, problems of each
+    family."""
+
+    games: tuple[str, ...] = SPIRAL
+    match_games: int = 200
+    samples: int = 64
+    problems_each: int = 25
+
+
+@dataclass(frozen=True)
 class Experiment:
-    """A question, and the arms that answer it. What is measured beside `battery.measure`: a point of the `battery.path`
-    before training and after `every` steps, if that is not 0; matches of `held_out` games; how arms without games do
-    when they are sampled at `temperatures`."""
+    """A question, and the arms that answer it, all from one base `model`. What is measured beside `battery.measure`: a
+    point of the path (`battery.point`) before training and after `every` steps, if that is not 0; matches of `held_out`
+    games; how arms without games do when they are sampled at `temperatures`."""
 
     name: str
     question: str
@@ -39,18 +51,22 @@ class Experiment:
     every: int = 0
     held_out: tuple[str, ...] = ()
     temperatures: tuple[float, ...] = ()
+    sizes: Sizes = Sizes()
+    model: str = "nano"
 
 
 # As faithful as a laptop allows: no KL to the base model, a constant learning rate (one optimizer step a step).
 PLAIN = {"beta": 0.0, "lr_scheduler_type": "constant", "learning_rate": 4e-4}
 STEPS = {"kuhn_poker": 32, "tic_tac_toe": 16}  # of one game; about a minute each
-SPIRAL = ("kuhn_poker", "tic_tac_toe", "simple_negotiation")
 HELD_OUT = ("nim", "connect_four", "pig_dice", "snake", "liars_dice", "truth_and_deception")
 BASE = Arm("base")
 BASELINES = {  # of a game with value 0, `exact` is `none`
     "kuhn_poker": ("role", "none", "shared", "batch_mean", "group", "exact"),
     "tic_tac_toe": ("role", "none", "shared", "batch_mean", "group"),
 }
+SMOL_STEPS = 10
+SMOL = {**PLAIN, "learning_rate": 5e-5, "turns_per_step": 64, "max_completion_length": 64}
+SMOL_IMITATION = {"learning_rate": 5e-5, "lr_scheduler_type": "constant", "turns_per_step": 64}
 CONTROLS = ("format_only", "random", "shuffled", "length")
 
 
@@ -146,6 +162,23 @@ _EXPERIMENTS = (
         temperatures=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
     ),
     Experiment(
+        "smol",
+        "Does a real pretrained model show the same? SmolLM2-135M-Instruct after a warm-up of minutes on the format of "
+        "games (runs/smol-warm, made by: python -m spiral_lite.bench.smol), self-play on Kuhn poker, rivals, controls.",
+        (
+            BASE,
+            Arm("imitation", _K, EXPERTS, {**SMOL_IMITATION, "steps": SMOL_STEPS}, "base"),
+            Arm("against random", _K, "random", {**SMOL, "steps": SMOL_STEPS}, "base"),
+            Arm("self-play", _K, settings={**SMOL, "steps": SMOL_STEPS}, rival="base"),
+            *(
+                Arm(reward, _K, settings={**SMOL, "steps": SMOL_STEPS, "reward": reward}, rival="self-play")
+                for reward in ("format_only", "random")
+            ),
+        ),
+        sizes=Sizes(("kuhn_poker", "tic_tac_toe"), match_games=60, samples=8, problems_each=8),
+        model="runs/smol-warm",
+    ),
+    Experiment(
         "collapse",
         "Does thinking collapse without a role's baseline, as in the paper, where training is longer or faster?",
         tuple(
@@ -166,10 +199,15 @@ EXPERIMENTS = {experiment.name: experiment for experiment in _EXPERIMENTS}
 
 
 def train(
-    arm: Arm, seed: int, folder: Path, every: int = 0, measure: Callable[[Any, int], None] = lambda player, step: None
+    arm: Arm,
+    seed: int,
+    folder: Path,
+    base: str = "nano",
+    every: int = 0,
+    measure: Callable[[Any, int], None] = lambda player, step: None,
 ) -> tuple[Any, list[dict[str, float]]]:
-    """(player, metrics rows) of an arm, trained in `folder` from the shipped base model. `measure(player, step)` is
-    called before the first step and after `every` steps of an arm that plays, if `every` is not 0."""
+    """(player, metrics rows) of an arm, trained in `folder` from a base model. `measure(player, step)` is called before
+    the first step and after every `every` of them, if that is not 0 and the arm plays."""
     from spiral_lite import games, models
     from spiral_lite.imitation import imitate, nano_imitation_config
     from spiral_lite.metrics import read_metrics
@@ -179,7 +217,7 @@ def train(
     from spiral_lite.rollout import backends
     from spiral_lite.trainer import Every, SelfPlayTrainer, nano_config
 
-    model, tokenizer = models.load("nano")
+    model, tokenizer = models.load(base)
     played = [games.make(name) for name in arm.games]
     if not played:
         return LanguageModel(backends.make("engine", model, tokenizer), Sampling(), arm.name), []
@@ -188,7 +226,8 @@ def train(
         return LanguageModel(backends.make("engine", model, tokenizer), Sampling(), arm.name), read_metrics(folder)
     config = nano_config(folder, seed=seed, logged_games=0, **arm.settings)
     sampling = Sampling(max_new_tokens=config.max_completion_length)
-    opponent = {"self": None, "pool": Pool([models.NANO], sampling=sampling)}.get(arm.opponent, arm.opponent)
+    pool = Pool([models.locate(base)], sampling=sampling)
+    opponent = {"self": None, "pool": pool}.get(arm.opponent, arm.opponent)
     trainer = SelfPlayTrainer(
         model,
         played,

@@ -12,16 +12,12 @@ Read `arms.py` before this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from spiral_lite.experiments.arms import Arm, Experiment
 
-GAMES = ("kuhn_poker", "tic_tac_toe", "simple_negotiation")
-MATCH_GAMES = 200
-SAMPLES = 64  # replies at each of Kuhn poker's 12 information sets
-PROBLEMS_EACH = 25
-POINT_GAMES, POINT_PROBLEMS_EACH = 100, 10  # at every point of a path
+POINT_GAMES, POINT_SAMPLES, POINT_PROBLEMS_EACH = 100, 64, 10  # at every point of a path
 CURVE_EVERY = 4  # steps
 CURVE = ("reply_tokens", "no_reasoning_rate", "invalid_rate", "entropy", "grad_norm", "kl", "distinct_rate")
 OF_GAME = ("/return", "/baseline", "/advantage", "/advantage_std")  # and what ends so: why a baseline matters
@@ -29,10 +25,9 @@ OF_GAME = ("/return", "/baseline", "/advantage", "/advantage_std")  # and what e
 
 def settings(experiment: Experiment) -> dict[str, Any]:
     """How much is measured."""
-    found = {"games": list(GAMES), "match_games": MATCH_GAMES, "samples": SAMPLES, "problems_each": PROBLEMS_EACH}
+    found: dict[str, Any] = {**asdict(experiment.sizes), "games": list(experiment.sizes.games)}
     if experiment.every:
-        path = {"every": experiment.every, "match_games": POINT_GAMES, "problems_each": POINT_PROBLEMS_EACH}
-        found["path"] = path
+        found["path"] = {"every": experiment.every, "match_games": POINT_GAMES, "problems_each": POINT_PROBLEMS_EACH}
     if experiment.held_out:
         found["held_out"] = list(experiment.held_out)
     if experiment.temperatures:
@@ -43,17 +38,19 @@ def settings(experiment: Experiment) -> dict[str, Any]:
 def measure(player: Any, experiment: Experiment, arm: Arm, seed: int) -> dict[str, Any]:
     """All figures of a player that is a language model. Everybody is asked the same problems."""
     from spiral_lite import games
-    from spiral_lite.evaluation import exact, reasoning
+    from spiral_lite.evaluation import exact, patterns, reasoning
     from spiral_lite.evaluation.exploitability import exploitability
+    from spiral_lite.nano import problems
 
-    kuhn = games.make("kuhn_poker")
-    found: dict[str, Any] = {"games": {name: _match(player, name, MATCH_GAMES, seed) for name in GAMES}}
-    found["games"] |= {name: _match(player, name, MATCH_GAMES // 2, seed) for name in experiment.held_out}
-    policy = exploitability(player, kuhn, SAMPLES, seed)
+    kuhn, sizes = games.make("kuhn_poker"), experiment.sizes
+    found: dict[str, Any] = {"games": {name: _match(player, name, sizes.match_games, seed) for name in sizes.games}}
+    found["games"] |= {name: _match(player, name, sizes.match_games // 2, seed) for name in experiment.held_out}
+    policy = exploitability(player, kuhn, sizes.samples, seed)
     found["nash_conv"] = policy.nash_conv
     found["kuhn_return"] = exact.expected_return(kuhn, policy.as_policy(), exact.uniform)
-    asked = reasoning.fresh(reasoning.CORPUS + reasoning.UNSEEN, PROBLEMS_EACH)
-    solved = reasoning.solve(player, asked, seed=seed)
+    asked = reasoning.fresh(reasoning.CORPUS + reasoning.UNSEEN, sizes.problems_each)
+    reader = problems.pattern_of if experiment.model == "nano" else patterns.pattern_of  # by first words, or by rules
+    solved = reasoning.solve(player, asked, seed=seed, pattern=reader)
     found |= {group: _problems(solved, reasoning.GROUPS[group]) for group in ("corpus", "unseen")}
     if not arm.games:
         found["sharpness"] = [sharpness(player, temperature, asked, seed) for temperature in experiment.temperatures]
@@ -84,7 +81,7 @@ def point(player: Any, arm: Arm, step: int, seed: int) -> dict[str, Any]:
         "corpus": _problems(solved, reasoning.CORPUS),
     }
     if "kuhn_poker" in arm.games:
-        policy = exploitability(player, games.make("kuhn_poker"), SAMPLES, seed)
+        policy = exploitability(player, games.make("kuhn_poker"), POINT_SAMPLES, seed)
         found |= {"nash_conv": policy.nash_conv, "policy": policy.policy}
     return found
 

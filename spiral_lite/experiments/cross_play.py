@@ -57,7 +57,7 @@ def main() -> None:
         found = dict(zip(STEPS, pool.map(run, STEPS), strict=True))
     record = {
         "command": "python -m spiral_lite.experiments.cross_play",
-        "base_model_sha256": models.nano_hash(),
+        "base_model_sha256": models.weights_hash(),
         **found,
     }
     options.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -36,7 +36,7 @@ def run(games_each: int, seed: int) -> dict[str, Any]:
     found = round_robin(games.make(GAME), [*map(load, OTHERS), trained], games_each, seed)
     return {
         "command": "python -m spiral_lite.experiments.ladder",
-        "base_model_sha256": models.nano_hash(),
+        "base_model_sha256": models.weights_hash(),
         "table": str(found),
         **found.to_dict(),
     }

@@ -45,13 +45,11 @@ def run_one(experiment: Experiment, arm: Arm, seed: int) -> dict[str, Any]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path: list[dict[str, Any]] = []
-        player, rows = arms.train(
-            arm,
-            seed,
-            Path(folder),
-            experiment.every,
-            lambda player, step: path.append(battery.point(player, arm, step, seed)),
-        )
+
+        def measure(player: Any, step: int) -> None:
+            path.append(battery.point(player, arm, step, seed))
+
+        player, rows = arms.train(arm, seed, Path(folder), experiment.model, experiment.every, measure)
     trained = time.perf_counter()
     measured = battery.measure(player, experiment, arm, seed)
     if path:
@@ -93,7 +91,7 @@ def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
         "question": experiment.question,
         "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
         "measured": battery.settings(experiment),
-        "base_model_sha256": models.nano_hash(),
+        "base_model_sha256": models.weights_hash(experiment.model),
         "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},
     }

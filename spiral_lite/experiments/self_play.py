@@ -126,7 +126,7 @@ def _record(game: str) -> dict[str, Any]:
     return {
         "command": f"python -m spiral_lite.experiments.self_play --game {game} --seeds 1 2 3 4 5 --jobs 2",
         "settings": SETTINGS[game],
-        "base_model_sha256": models.nano_hash(),
+        "base_model_sha256": models.weights_hash(),
         "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
         "versions": {name: version(name) for name in VERSIONS},
     }
