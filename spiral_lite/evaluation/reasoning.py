@@ -47,7 +47,7 @@ _NO_STATE: Any = None  # a problem is no game
 class Attempt:
     """One reply to one problem. `problem` counts the problems, `sample` the replies to each; `tokens` is None where the
     player does not say, `truncated` means that the token limit cut the reply; `nats` is the negative log-probability of
-    the reply under the distribution that it was sampled from, 0 where the player does not say."""
+    the reply under the distribution that it was sampled from, None where the player does not say."""
 
     problem: int
     sample: int
@@ -60,7 +60,7 @@ class Attempt:
     pattern: str
     tokens: int | None
     truncated: bool
-    nats: float
+    nats: float | None
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class Solved:
     def entropy(self, names: Collection[str] | None = None) -> float:
         """Of the sampling distribution, nats a token: the mean surprise of the tokens that were drawn, which is its
         expectation. 0 for greedy replies; nan where the player does not say."""
-        rows = [attempt for attempt in self.attempts if names is None or attempt.family in names]
-        tokens = sum(row.tokens or 0 for row in rows)
-        return sum(row.nats for row in rows) / tokens if tokens else math.nan
+        asked = [attempt for attempt in self.attempts if names is None or attempt.family in names]
+        told = [(row.nats, row.tokens) for row in asked if row.nats is not None and row.tokens]
+        return sum(nats for nats, _ in told) / sum(tokens for _, tokens in told) if told else math.nan
 
     def patterns(self, names: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
         """{pattern: {"share": of the replies, "right": the share of these that are right}}, the commonest first."""
@@ -131,6 +131,7 @@ class Solved:
             "mean": {name: interval.to_dict() for name, interval in means.items()},
             "mean_of_other_families": self.mean(draw_families=True).to_dict() if len(self.families) > 1 else None,
             "families": {family: self._family(family) for family in self.families},
+            "entropy": entropy if math.isfinite(entropy := self.entropy()) else None,
             "seconds": self.seconds,
         }
 
@@ -268,7 +269,7 @@ def _attempt(index: int, sample: int, problem: Problem, reply: Reply, grade: Gra
         pattern=pattern(reply.text),
         tokens=len(reply.ids) or None,
         truncated=reply.truncated,
-        nats=-sum(reply.logprobs),
+        nats=-sum(reply.logprobs) if reply.logprobs else None,
     )
 
 

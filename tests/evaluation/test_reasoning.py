@@ -1,6 +1,7 @@
 """Solving problems: what is asked is new, what is counted is exact, the same seed gives the same replies."""
 
 import json
+import math
 import random
 import re
 import sys
@@ -109,6 +110,30 @@ def test_records_are_json(tmp_path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "new" / "replies.jsonl").read_text().splitlines()]
     assert len(lines) == 16
     assert {"family", "question", "answer", "reply", "boxed", "right", "pattern", "tokens"} <= set(lines[0])
+
+
+def test_entropy_is_the_mean_surprise_of_a_token() -> None:
+    class Surprised(Canned):
+        def reply(self, prompts):
+            nats = {"": (0.5, 1.5), "x": (1.0,)}
+            return [Reply("", ids=(5,) * len(nats[key]), logprobs=tuple(-n for n in nats[key])) for key in ("", "x")]
+
+    solved = solve(Surprised(None), fresh(["counting"], each=2))
+    assert solved.entropy() == pytest.approx(3 / 3)
+    assert solved.to_dict()["entropy"] == pytest.approx(1)
+    silent = solve(Canned(lambda question, time: "no"), fresh(["counting"], each=2))
+    assert math.isnan(silent.entropy())
+    assert silent.to_dict()["entropy"] is None
+
+
+def test_much_sharper_sampling_has_less_entropy(nano) -> None:
+    from spiral_lite.rollout import backends
+
+    backend = backends.make("engine", *nano, slots=16)
+    asked = fresh(["counting", "grid"], each=6)
+    greedy, sharp, plain = (solve(backend, asked, sampling=Sampling(t)).entropy() for t in (0.0, 0.05, 1.0))
+    assert greedy == 0
+    assert 0 < sharp < plain
 
 
 def test_the_nano_model_solves_the_same_way_twice(nano) -> None:
