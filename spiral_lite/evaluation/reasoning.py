@@ -99,7 +99,7 @@ class Solved:
 
     def entropy(self, names: Collection[str] | None = None) -> float:
         """Of the sampling distribution, nats a token: the mean surprise of the tokens that were drawn, which is its
-        expectation; nan where the player does not say. Of greedy replies (temperature 0) it is that at temperature 1."""
+        expectation; nan where the player does not say. Of greedy replies (temperature 0) that at 1."""
         asked = [attempt for attempt in self.attempts if names is None or attempt.family in names]
         told = [(row.nats, row.tokens) for row in asked if row.nats is not None and row.tokens]
         return sum(nats for nats, _ in told) / sum(tokens for _, tokens in told) if told else math.nan

@@ -14,13 +14,16 @@ import multiprocessing
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from spiral_lite import environment
+from spiral_lite.evaluation.intervals import Interval, mean_interval
 from spiral_lite.experiments import arms, battery
 from spiral_lite.experiments.arms import EXPERIMENTS, Arm, Experiment
 
@@ -112,38 +115,49 @@ def _done(record: dict[str, Any], file: Path) -> list[dict[str, Any]]:
 
 def table(record: dict[str, Any]) -> str:
     """The arms as a Markdown table: means over the seeds with 95 % intervals."""
-    from spiral_lite.evaluation.intervals import mean_interval
-
-    lines = ["| arm | seeds | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    columns = _columns(record)
+    lines = ["| arm | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for arm in record["arms"]:
         runs = [row for row in record["runs"] if row["arm"] == arm["name"]]
         if not runs:
             continue
-        cells = []
-        for path in COLUMNS.values():
-            interval = mean_interval([at(row, path) for row in runs])
-            cells.append(f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})")
+        found = [mean_interval([at(row, path) for row in runs]) for path in columns.values()]
+        cells = [f"{one.mean:.3f} ({one.low:.3f} to {one.high:.3f})" for one in found]
         lines.append(f"| {arm['name']} | {len(runs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def differences(record: dict[str, Any]) -> str:
     """Each arm less its rival, as a Markdown table: means over the seeds that both have, with 95 % intervals."""
-    from spiral_lite.evaluation.intervals import mean_interval
-
-    lines = ["| arm less its rival | seeds | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
-    runs = {(row["arm"], row["seed"]): row for row in record["runs"]}
+    columns = _columns(record)
+    lines = ["| arm less its rival | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for arm in record["arms"]:
-        pairs = [(row, runs.get((arm["rival"], seed))) for (name, seed), row in runs.items() if name == arm["name"]]
-        both = [(mine, theirs) for mine, theirs in pairs if theirs]
+        both = _pairs(record, arm["name"], arm["rival"])
         if not both:
             continue
-        cells = []
-        for path in COLUMNS.values():
-            interval = mean_interval([at(mine, path) - at(theirs, path) for mine, theirs in both])
-            cells.append(f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})")
+        found = [compare(record, arm["name"], arm["rival"], partial(at, path=path)) for path in columns.values()]
+        cells = [f"{one.mean:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in found]
         lines.append(f"| {arm['name']} less {arm['rival'].rpartition(', ')[2]} | {len(both)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def compare(record: dict[str, Any], arm: str, rival: str, measure: Callable[[dict[str, Any]], float]) -> Interval:
+    """What an arm has more of a `measure` than its rival: the mean over the seeds that both have, with its interval."""
+    return mean_interval([measure(mine) - measure(theirs) for mine, theirs in _pairs(record, arm, rival)])
+
+
+def _pairs(record: dict[str, Any], arm: str, rival: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The runs of two arms with the same seed."""
+    runs = {(row["arm"], row["seed"]): row for row in record["runs"]}
+    seeds = [seed for name, seed in runs if name == arm and (rival, seed) in runs]
+    return [(runs[arm, seed], runs[rival, seed]) for seed in seeds]
+
+
+def _columns(record: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What all runs have been measured of: untrained and imitating arms have no advantages."""
+    return {
+        name: path for name, path in COLUMNS.items() if not any(math.isnan(at(row, path)) for row in record["runs"])
+    }
 
 
 COLUMNS = {

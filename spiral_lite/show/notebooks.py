@@ -1,18 +1,22 @@
 """Committed notebooks: are their outputs those of the present code, and what did a run of one leave behind?
 
 A notebook is committed executed, so that it can be read without running it. `stamp` writes a hash of its code cells
-into its metadata after an execution; a test recomputes the hash, so code that changed since shows up.
+into its metadata after an execution; a test recomputes the hash, so code that changed since shows up. `execute` runs
+notebooks in place, one after the other, stamps them and says what each took.
 
-    python -m spiral_lite.show.notebooks stamp notebooks/00_start_here.ipynb
+    python -m spiral_lite.show.notebooks execute notebooks/[0-9][0-9]_*.ipynb
     python -m spiral_lite.show.notebooks report runs/quickstart
 """
 
 import argparse
 import hashlib
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+MINUTES = Path(__file__).resolve().parents[2] / "data" / "results" / "notebooks.json"
 Notebook = dict[str, Any]  # the JSON of an .ipynb file, nbformat 4
 
 
@@ -98,6 +102,24 @@ def is_current(notebook: Notebook) -> bool:
     return stamped.get("executed_code_sha256") == code_hash(notebook)
 
 
+def execute(paths: Sequence[Path], minutes: Path) -> dict[str, float]:
+    """Executes notebooks in place and stamps them; {name: minutes}, which also goes to a JSON file, where the notebooks
+    that are not executed now keep theirs. Raises what papermill raises at the first cell that fails."""
+    import papermill
+
+    found: dict[str, float] = json.loads(minutes.read_text()) if minutes.exists() else {}
+    taken = {}
+    for path in paths:
+        began = time.perf_counter()
+        papermill.execute_notebook(path, path, cwd=path.parent, kernel_name="python3", progress_bar=False)
+        stamp(path)
+        taken[path.stem] = round((time.perf_counter() - began) / 60, 1)
+        print(f"{path.stem}: {taken[path.stem]} minutes", flush=True)
+        minutes.write_text(json.dumps(dict(sorted((found | taken).items())), indent=1) + "\n")
+    print(f"{sum(taken.values()):.1f} minutes together")
+    return taken
+
+
 def summary(result: Any, name: str = "") -> list[str]:
     """A record in lines for people: one per value, dotted names, long lists by their ends.
 
@@ -136,11 +158,16 @@ def report(out: str | Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spiral_lite.show.notebooks", description="Look after notebooks.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("stamp", help="say that the saved outputs are the present code's").add_argument("path")
+    again = commands.add_parser("execute", help="run notebooks in place, in the mode that they declare")
+    again.add_argument("paths", nargs="+", type=Path)
+    again.add_argument("--minutes", type=Path, default=MINUTES, help="where the minutes of each are kept")
     commands.add_parser("report", help="print what an execution into a folder found").add_argument("path")
     arguments = parser.parse_args()
     try:
-        print({"stamp": stamp, "report": report}[arguments.command](arguments.path))
+        if arguments.command == "execute":
+            execute(arguments.paths, arguments.minutes)
+        else:
+            print(report(arguments.path))
     except (ValueError, FileNotFoundError) as error:
         parser.exit(1, f"{error}\n")
 

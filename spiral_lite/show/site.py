@@ -1,0 +1,169 @@
+"""The course as a static HTML site: a page a notebook as it was executed, an index, previous and next links.
+
+nbconvert makes the pages; what is ours is the index, the links, and a check of every link that stays on the site:
+a notebook that is linked must be there, and so must the heading that is named. Formulas are drawn by MathJax, which a
+browser fetches from the network. Widgets show the storyboard that they saved.
+
+    make site        # runs/site/index.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import re
+import shutil
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from spiral_lite.show.notebooks import Notebook, code_cells, read, source
+
+ROOT = Path(__file__).resolve().parents[2]
+TITLE = "spiral_lite: self-play reinforcement learning for language models"
+STYLE = """body { font: 17px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+li { margin: .8rem 0 } a { color: #0072B2 }"""
+NO_TEXT = 'alt="No description has been provided for this image"'  # nbconvert's
+NAVIGATION = "padding:.6rem 1rem;font:16px/1.5 system-ui,sans-serif;display:flex;justify-content:space-between"
+
+
+def build(notebooks: Sequence[Path], out: Path) -> list[Path]:
+    """Writes a page for each notebook, and index.html; returns the pages. Raises ValueError for a link to nowhere."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="lab", embed_images=True)
+    out.mkdir(parents=True, exist_ok=True)
+    pages = [out / f"{path.stem}.html" for path in notebooks]
+    for place, (path, page) in enumerate(zip(notebooks, pages, strict=True)):
+        body, _ = exporter.from_filename(str(path))
+        body = re.sub(r'(href="[^":]*)\.ipynb(#[^"]*)?"', r'\1.html\2"', body)
+        body = _with_files(_with_texts(body, read(path)), path.parent.parent, out)
+        links = navigation(place, pages)
+        opening = re.search(r"<body[^>]*>", body)
+        assert opening, "nbconvert writes whole pages"
+        body = body[: opening.end()] + links + body[opening.end() :]
+        page.write_text(body.replace("</body>", f"{links}</body>"), encoding="utf-8")
+    index = out / "index.html"
+    index.write_text(_index([read(path) for path in notebooks], pages), encoding="utf-8")
+    broken = broken_links([index, *pages])
+    if broken:
+        raise ValueError("links to nowhere: " + "; ".join(broken))
+    return [index, *pages]
+
+
+def _with_texts(body: str, notebook: Notebook) -> str:
+    """A page whose figures say in words what they show: nbconvert leaves out what the outputs' metadata say."""
+    outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
+    texts = [output["metadata"].get("image/png", {}).get("alt", "") for output in outputs if _is_figure(output)]
+    parts = body.split(NO_TEXT)
+    if len(parts) != len(texts) + 1:
+        raise ValueError(f"{len(parts) - 1} figures without a text on the page, {len(texts)} in its notebook")
+    return parts[0] + "".join(f'alt="{html.escape(text)}"{part}' for text, part in zip(texts, parts[1:], strict=True))
+
+
+def _is_figure(output: dict[str, Any]) -> bool:
+    return "image/png" in output.get("data", {}) and "text/html" not in output["data"]
+
+
+def _with_files(body: str, repository: Path, out: Path) -> str:
+    """A page whose links to files of the repository lead to copies of them."""
+    for name in set(re.findall(r'href="\.\./([^"#]+)"', body)):
+        if (repository / name).is_file():
+            copied = out / "files" / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(repository / name, copied)
+            body = body.replace(f'href="../{name}"', f'href="files/{name}"')
+    return body
+
+
+def navigation(place: int, pages: Sequence[Path]) -> str:
+    """Links to the page before, the index and the page after."""
+    before = f'<a href="{pages[place - 1].name}">← {pages[place - 1].stem[:2]}</a>' if place else "<span></span>"
+    after = (
+        f'<a href="{pages[place + 1].name}">{pages[place + 1].stem[:2]} →</a>'
+        if pages[place + 1 :]
+        else "<span></span>"
+    )
+    return f'<nav style="{NAVIGATION}">{before}<a href="index.html">Contents</a>{after}</nav>'
+
+
+def title(notebook: Notebook) -> str:
+    """The first heading.
+
+    >>> title({"cells": [{"source": "# 01 · Games\\n\\n**You will** play."}]})
+    '01 · Games'
+    """
+    return source(notebook["cells"][0]).splitlines()[0].removeprefix("# ").strip()
+
+
+def aim(notebook: Notebook) -> str:
+    """What its first cell promises.
+
+    >>> aim({"cells": [{"source": "# 01\\n\\n**You will** play\\na game.\\n\\n**Time** a minute"}]})
+    'play a game.'
+    """
+    found = re.search(r"\*\*You will\*\*(.*?)(?:\n\n|\Z)", source(notebook["cells"][0]), re.S)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _index(notebooks: Sequence[Notebook], pages: Sequence[Path]) -> str:
+    rows = [
+        f'<li><a href="{page.name}">{html.escape(title(notebook))}</a><br>You will {html.escape(aim(notebook))}</li>'
+        for notebook, page in zip(notebooks, pages, strict=True)
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{TITLE}</title>'
+    return (
+        f'<!DOCTYPE html><html lang="en"><head>{head}<style>{STYLE}</style></head>'
+        f'<body><h1>{TITLE}</h1><ul style="list-style:none;padding:0">{"".join(rows)}</ul></body></html>\n'
+    )
+
+
+class _Links(HTMLParser):
+    """The links and the names of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.names: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        self.names |= {name for name in (found.get("id"), found.get("name")) if name}
+        target = found.get("href") if tag in ("a", "link") else found.get("src")
+        if target:
+            self.links.append(target)
+
+
+def broken_links(pages: Sequence[Path]) -> list[str]:
+    """Links of the pages to a file that is not there, or to a name that the page has not."""
+    read_pages = {}
+    for page in pages:
+        parser = _Links()
+        parser.feed(page.read_text(encoding="utf-8"))
+        read_pages[page.resolve()] = parser
+    broken = []
+    for page, parser in read_pages.items():
+        for link in parser.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue  # elsewhere, or data
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            names = read_pages[target].names if target in read_pages else set()
+            named = not parts.fragment or {parts.fragment, unquote(parts.fragment)} & names
+            if not target.exists() or not named:
+                broken.append(f"{page.name} -> {link}")
+    return broken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m spiral_lite.show.site", description="The course as HTML.")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
+    options = parser.parse_args()
+    pages = build(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")), options.out)
+    print(f"{len(pages)} pages, no link to nowhere: {options.out / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
