@@ -132,7 +132,7 @@ def differences(record: dict[str, Any]) -> str:
     columns = _columns(record)
     lines = ["| arm less its rival | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for arm in record["arms"]:
-        both = _pairs(record, arm["name"], arm["rival"])
+        both = pairs(record, arm["name"], arm["rival"])
         if not both:
             continue
         found = [compare(record, arm["name"], arm["rival"], partial(at, path=path)) for path in columns.values()]
@@ -143,10 +143,10 @@ def differences(record: dict[str, Any]) -> str:
 
 def compare(record: dict[str, Any], arm: str, rival: str, measure: Callable[[dict[str, Any]], float]) -> Interval:
     """What an arm has more of a `measure` than its rival: the mean over the seeds that both have, with its interval."""
-    return mean_interval([measure(mine) - measure(theirs) for mine, theirs in _pairs(record, arm, rival)])
+    return mean_interval([measure(mine) - measure(theirs) for mine, theirs in pairs(record, arm, rival)])
 
 
-def _pairs(record: dict[str, Any], arm: str, rival: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def pairs(record: dict[str, Any], arm: str, rival: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The runs of two arms with the same seed."""
     runs = {(row["arm"], row["seed"]): row for row in record["runs"]}
     seeds = [seed for name, seed in runs if name == arm and (rival, seed) in runs]

@@ -137,10 +137,9 @@ def patterns(
         return finish(figure, "Patterns along training, means over seeds. " + " ".join(said), path)
 
 
-def sharpness(record: Record, group: str = "corpus", path: str | Path | None = None) -> Figure:
-    """Problems right by the entropy of the replies: the base model at several temperatures (a line), trained arms (with
-    their names), means over seeds with 95 % intervals. Is a trained model better than the base model sampled sharper?
-    """
+def sharpness(record: Record, arms: Sequence[str], group: str = "corpus", path: str | Path | None = None) -> Figure:
+    """Problems right by the entropy of the replies: the base model at several temperatures (a line), trained arms (by
+    name), means over seeds with 95 % intervals. Is a trained model better than the base model sampled sharper?"""
     import matplotlib.pyplot as plt
 
     with style():
@@ -153,10 +152,10 @@ def sharpness(record: Record, group: str = "corpus", path: str | Path | None = N
             curve.append(_cross(axes, rows, GREY, "s"))
             said.append(f"base at temperature {at['temperature']:g}: {curve[-1][0]:.3f} nats, {curve[-1][1]:.0f} %.")
         axes.plot(*zip(*curve, strict=True), color=GREY, linewidth=1.3, zorder=1)
-        for place in (0, len(curve) - 1):
-            text = f"base, T={base[0]['sharpness'][place]['temperature']:g}"
-            axes.annotate(text, curve[place], (8, -16), textcoords="offset points", color=GREY, fontsize=11)
-        for name in [arm["name"] for arm in record["arms"] if arm["name"] != BASE]:
+        for place, beside in ((0, (-10, 10)), (len(curve) - 1, (-60, 42))):
+            text = f"base, temperature {base[0]['sharpness'][place]['temperature']:g}"
+            axes.annotate(text, curve[place], beside, textcoords="offset points", color=GREY, fontsize=12)
+        for name in arms:
             x, y = _cross(axes, [run[group] for run in record["runs"] if run["arm"] == name], BLUE, "o")
             axes.annotate(name, (x, y), (8, 6), textcoords="offset points", color=BLUE, fontsize=12)
             said.append(f"{name}: {x:.3f} nats, {y:.0f} %.")
