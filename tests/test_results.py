@@ -9,8 +9,9 @@ import pytest
 from spiral_lite import games, models
 from spiral_lite.bench import report
 from spiral_lite.evaluation.intervals import mean_interval
+from spiral_lite.experiments import picture, run, self_play
 from spiral_lite.experiments import random_games as random_games_experiment
-from spiral_lite.experiments import run, self_play
+from spiral_lite.experiments.arms import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = models.weights_hash()
@@ -108,14 +109,64 @@ def test_cross_play_has_three_seeds_of_a_cooperative_and_of_a_zero_sum_game():
         assert found[game]["table"] in (ROOT / "README.md").read_text()
 
 
-def test_the_readme_shows_the_ablation_and_how_much_of_it_there_is():
-    found = json.loads((run.RESULTS / "baselines.json").read_text())
+def test_the_readme_shows_the_ablation():
+    found = experiment("baselines")
     text = (ROOT / "README.md").read_text()
-    assert found["base_model_sha256"] == BASE
-    assert found["arms"] == run.describe(run.find("baselines"), 5)["arms"]
-    assert f"{len(found['runs'])} of the 55 runs" in text or len(found["runs"]) == 55
     assert run.table(found) in text
     assert run.differences(found) in text
+
+
+def experiment(name):
+    return json.loads((run.RESULTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (run.RESULTS / f"{name}.json").exists()])
+def test_an_experiment_is_whole_and_of_the_present_arms(name):
+    found = experiment(name)
+    described = run.describe(run.find(name), 5)
+    if name != "smol":  # of weights that are not shipped
+        assert {key: found[key] for key in described if key not in ("machine", "versions")} == {
+            key: value for key, value in described.items() if key not in ("machine", "versions")
+        }
+        assert len(found["runs"]) == 5 * len(found["arms"])
+    assert max(sum(row["minutes"].values()) for row in found["runs"]) < 10 or name == "smol"
+
+
+@pytest.mark.parametrize("name", ["main", "controls"])
+def test_the_readme_shows_the_transfer(name):
+    text = (ROOT / "README.md").read_text()
+    assert run.table(experiment(name), run.BRIEF) in text
+    assert experiment(name)["command"] in text
+
+
+def test_the_same_arm_in_three_experiments_is_the_same_to_the_last_bit():
+    arms = {"main": "self-play", "controls": "self-play", "baselines": "tic_tac_toe, role"}
+    for seed in range(1, 6):
+        rows = [
+            next(row for row in experiment(name)["runs"] if (row["arm"], row["seed"]) == (arm, seed))
+            for name, arm in arms.items()
+        ]
+        for key in ("nash_conv", "kuhn_return", "curve"):
+            assert rows[0][key] == rows[1][key] == rows[2][key]
+        assert len({row["corpus"]["right"] for row in rows}) == 1
+
+
+def test_self_play_gains_more_than_the_paper_s_largest_and_than_most_controls():
+    def right(row):
+        return 100 * row["corpus"]["right"]
+
+    assert run.compare(experiment("main"), "self-play", "base", right).low > 18.1
+    controls = experiment("controls")
+    for name in ("format_only", "random", "shuffled"):
+        assert run.compare(controls, "self-play", name, right).low > 0, name
+    length = run.compare(controls, "self-play", "length", right)
+    assert length.low < 0 < length.high, "paying for length does as much, as README says"
+
+
+def test_the_picture_says_what_the_results_say():
+    text = (ROOT / "README.md").read_text()
+    assert f"![{picture.draw().spiral_alt}](data/results/{picture.FILE.name})" in text
+    assert picture.FILE.stat().st_size < 200_000
 
 
 def performance():

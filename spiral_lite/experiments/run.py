@@ -14,7 +14,7 @@ import multiprocessing
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
@@ -113,9 +113,9 @@ def _done(record: dict[str, Any], file: Path) -> list[dict[str, Any]]:
     return list(stands["runs"])
 
 
-def table(record: dict[str, Any]) -> str:
-    """The arms as a Markdown table: means over the seeds with 95 % intervals."""
-    columns = _columns(record)
+def table(record: dict[str, Any], names: Sequence[str] = ()) -> str:
+    """The arms as a Markdown table, of all columns or of those named: means over the seeds with 95 % intervals."""
+    columns = {name: COLUMNS[name] for name in names} or _columns(record)
     lines = ["| arm | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for arm in record["arms"]:
         runs = [row for row in record["runs"] if row["arm"] == arm["name"]]
@@ -160,6 +160,13 @@ def _columns(record: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     }
 
 
+BRIEF = (
+    "problems right",
+    "unseen problems right",
+    "careful on problems",
+    "tic-tac-toe return",
+    "invalid in tic-tac-toe",
+)
 COLUMNS = {
     "Kuhn NashConv": ("nash_conv",),
     "Kuhn return": ("kuhn_return",),
