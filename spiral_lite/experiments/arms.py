@@ -180,17 +180,17 @@ _EXPERIMENTS = (
     ),
     Experiment(
         "collapse",
-        "Does thinking collapse without a role's baseline, as in the paper, where training is longer or faster?",
+        "Does thinking collapse without a role's baseline, as in the paper, where training is longer and faster? Twice "
+        "the steps of `main`, at two and a half times its learning rate.",
         tuple(
             _trained(
-                f"{baseline}, {steps} steps at {rate:g}",
+                baseline,
                 _T,
-                steps,
-                rival="" if baseline == "role" else f"role, {steps} steps at {rate:g}",
+                2 * STEPS["tic_tac_toe"],
+                rival="" if baseline == "role" else "role",
                 baseline=baseline,
-                learning_rate=rate,
+                learning_rate=1e-3,
             )
-            for steps, rate in ((48, 4e-4), (24, 1e-3))
             for baseline in ("role", "none")
         ),
     ),
