@@ -127,6 +127,8 @@ def patterns(
                         _, middles = _draw_curves(panel, curves, colour, line, marker, thin=False)
                         ends.append((pattern.replace("_", "\n", 1).replace("_", " "), middles[-1], colour))
                         said.append(f"{name}, {pattern}, {label}: {middles[0]:.0f} to {middles[-1]:.0f}.")
+                if scale == 100.0:
+                    panel.set_ylim(-3, 103)
                 if column == 0:
                     panel.set_ylabel(label)
                 if column == len(names) - 1:
