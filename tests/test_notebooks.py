@@ -99,6 +99,25 @@ def test_committed_outputs_are_of_the_present_code(path):
     assert path.stat().st_size <= 1_000_000, "over 1 MB: fewer or smaller figures"
 
 
+def test_the_readme_shows_the_map():
+    assert notebooks.table(NOTEBOOKS, notebooks.MINUTES) in (ROOT / "README.md").read_text()
+
+
+def test_no_notebook_takes_more_than_five_minutes():
+    taken = json.loads(notebooks.MINUTES.read_text())
+    assert set(taken) == {path.stem for path in NOTEBOOKS}
+    assert max(taken.values()) <= 5
+
+
+def test_execute_runs_stamps_and_keeps_the_minutes_of_the_others(tmp_path, capsys):
+    path, minutes = write(tmp_path / "00_a.ipynb", cell("1 + 1")), tmp_path / "minutes.json"
+    minutes.write_text('{"09_other": 3.0}')
+    assert set(notebooks.execute([path], minutes)) == {"00_a"}
+    assert notebooks.is_current(notebooks.read(path))
+    assert set(json.loads(minutes.read_text())) == {"00_a", "09_other"}
+    assert "00_a: " in capsys.readouterr().out
+
+
 def cell(code: str, **changes) -> dict:
     empty = {"cell_type": "code", "id": "a", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
     return empty | changes

@@ -11,6 +11,7 @@ notebooks in place, one after the other, stamps them and says what each took.
 import argparse
 import hashlib
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,6 +119,34 @@ def execute(paths: Sequence[Path], minutes: Path) -> dict[str, float]:
         minutes.write_text(json.dumps(dict(sorted((found | taken).items())), indent=1) + "\n")
     print(f"{sum(taken.values()):.1f} minutes together")
     return taken
+
+
+def title(notebook: Notebook) -> str:
+    """The first heading.
+
+    >>> title({"cells": [{"source": "# 01 · Games\\n\\n**You will** play."}]})
+    '01 · Games'
+    """
+    return source(notebook["cells"][0]).splitlines()[0].removeprefix("# ").strip()
+
+
+def aim(notebook: Notebook) -> str:
+    """What its first cell promises.
+
+    >>> aim({"cells": [{"source": "# 01\\n\\n**You will** play\\na game.\\n\\n**Time** a minute"}]})
+    'play a game.'
+    """
+    found = re.search(r"\*\*You will\*\*(.*?)(?:\n\n|\Z)", source(notebook["cells"][0]), re.S)
+    return " ".join(found[1].split()) if found else ""
+
+
+def table(paths: Sequence[Path], minutes: Path) -> str:
+    """The map of the notebooks for the README, with the minutes that `execute` measured."""
+    taken = json.loads(minutes.read_text())
+    rows = [
+        f"| [{title(read(path))}](notebooks/{path.name}) | {aim(read(path))} | {taken[path.stem]} |" for path in paths
+    ]
+    return "\n".join(["| notebook | you will | minutes |", "|---|---|---|", *rows])
 
 
 def summary(result: Any, name: str = "") -> list[str]:

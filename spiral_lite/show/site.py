@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from spiral_lite.show.notebooks import Notebook, code_cells, read, source
+from spiral_lite.show.notebooks import Notebook, aim, code_cells, read, title
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = "spiral_lite: self-play reinforcement learning for language models"
@@ -87,25 +87,6 @@ def navigation(place: int, pages: Sequence[Path]) -> str:
         else "<span></span>"
     )
     return f'<nav style="{NAVIGATION}">{before}<a href="index.html">Contents</a>{after}</nav>'
-
-
-def title(notebook: Notebook) -> str:
-    """The first heading.
-
-    >>> title({"cells": [{"source": "# 01 · Games\\n\\n**You will** play."}]})
-    '01 · Games'
-    """
-    return source(notebook["cells"][0]).splitlines()[0].removeprefix("# ").strip()
-
-
-def aim(notebook: Notebook) -> str:
-    """What its first cell promises.
-
-    >>> aim({"cells": [{"source": "# 01\\n\\n**You will** play\\na game.\\n\\n**Time** a minute"}]})
-    'play a game.'
-    """
-    found = re.search(r"\*\*You will\*\*(.*?)(?:\n\n|\Z)", source(notebook["cells"][0]), re.S)
-    return " ".join(found[1].split()) if found else ""
 
 
 def _index(notebooks: Sequence[Notebook], pages: Sequence[Path]) -> str:
