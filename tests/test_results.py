@@ -163,6 +163,14 @@ def test_self_play_gains_more_than_the_paper_s_largest_and_than_most_controls():
     assert length.low < 0 < length.high, "paying for length does as much, as README says"
 
 
+@pytest.mark.parametrize(
+    ("name", "arm"), [("main", "self-play"), ("opponents", "self-play"), ("games", "simple_negotiation")]
+)
+def test_the_readme_says_what_each_game_does_for_problems(name, arm):
+    gain = run.compare(experiment(name), arm, "base", lambda row: 100 * row["corpus"]["right"])
+    assert f"{gain.mean:+.0f} points ({gain.low:+.0f} to {gain.high:+.0f})" in (ROOT / "README.md").read_text()
+
+
 def test_the_picture_says_what_the_results_say():
     text = (ROOT / "README.md").read_text()
     assert f"![{picture.draw().spiral_alt}](data/results/{picture.FILE.name})" in text
