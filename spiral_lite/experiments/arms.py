@@ -66,7 +66,12 @@ BASELINES = {  # of a game with value 0, `exact` is `none`
 }
 SMOL_STEPS = 10
 SMOL = {**PLAIN, "learning_rate": 5e-5, "turns_per_step": 64, "max_completion_length": 64}
-SMOL_IMITATION = {"learning_rate": 5e-5, "lr_scheduler_type": "constant", "turns_per_step": 64}
+SMOL_IMITATION = {
+    "learning_rate": 5e-5,
+    "lr_scheduler_type": "constant",
+    "turns_per_step": 64,
+    "per_device_train_batch_size": 8,  # TRL's logits of 49,152 tokens are what takes memory
+}
 CONTROLS = ("format_only", "random", "shuffled", "length")
 
 
