@@ -328,7 +328,7 @@ def test_a_model_is_there_as_a_whole_or_not_at_all(nano, tmp_path, monkeypatch):
     monkeypatch.undo()
     save(run, tmp_path)
     (written, _), here = models.load(str(tmp_path), "cpu"), run.model.state_dict()
-    assert all(torch.equal(value, here[name]) for name, value in written.state_dict().items())
+    assert all(torch.equal(value, here[name].cpu()) for name, value in written.state_dict().items())
     with torch.no_grad():
         next(iter(run.model.parameters())).fill_(float("nan"))
     with pytest.raises(ValueError, match="gets no model"):

@@ -1,4 +1,5 @@
-"""What the repeats say: medians and ratios with their spread, kept in data/results/performance.json, shown as a table.
+"""What the repeats say: medians and ratios with their spread, kept in data/results/performance.json (of a laptop; of a
+GPU beside it), shown as a table.
 
 The file maps a section's name ("rollout smol bfloat16") to the section: what was run (`settings`, `command`), where
 (`machine`, `versions`, `date`), every repeat (`runs`), and `comparisons`, one for each row of the table. A ratio is
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results" / "performance.json"
-NOT_ON_A_GPU = "not verified on a GPU"
+ON_H100 = RESULTS.with_name("performance_h100.json")
 
 Result = dict[str, Any]
 
@@ -82,11 +83,10 @@ def save(section: Result, file: Path) -> None:
 
 def table(record: dict[str, Result]) -> str:
     """All comparisons of a file as a Markdown table: median rates, and the median ratio with its lowest and highest."""
-    lines = ["| what | ours | peer | ratio (lowest to highest) | on CUDA |", "|---" * 5 + "|"]
+    lines = ["| what | ours | peer | ratio (lowest to highest) |", "|---" * 4 + "|"]
     for part in record.values():
-        on_cuda = part["machine"]["gpu"] or NOT_ON_A_GPU
-        lines += [f"{_cells(row)} {on_cuda} |" for row in part["comparisons"]]
-        lines += [f"| {name(part)} | | {peer}: {why} | | |" for peer, why in part["missing"].items()]
+        lines += [_cells(row) for row in part["comparisons"]]
+        lines += [f"| {name(part)} | | {peer}: {why} | |" for peer, why in part["missing"].items()]
     return "\n".join(lines)
 
 

@@ -95,9 +95,16 @@ def describe(experiment: Experiment, seeds: int) -> dict[str, Any]:
         "arms": json.loads(json.dumps([asdict(arm) for arm in experiment.arms])),
         "measured": battery.settings(experiment),
         "base_model_sha256": models.weights_hash(experiment.model),
-        "machine": f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
+        "machine": _machine(),
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def _machine() -> str:
+    import torch
+
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{platform.machine()}, {multiprocessing.cpu_count()} cores{gpu}"
 
 
 def _done(record: dict[str, Any], file: Path) -> list[dict[str, Any]]:

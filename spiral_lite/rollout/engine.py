@@ -158,13 +158,17 @@ class Engine:
                 f"{limit / 2**20:,.0f} MiB are there; "
                 + (f"the largest that fits: slots={most}" if most else "not even one slot fits")
             )
-        self._graphs.clear()
+        self._forget_graphs()
         if now:
             del self.cache, self.state  # before the new ones are made, or both would be held at once
         self.cache = SlotCache(self.shape, self.slots, context, needed.prefix_tokens, self.device)
         self.state = State(self.slots, context, new_tokens, self.device)
         self.new_tokens = new_tokens
         self._tree = PrefixTree()
+
+    def _forget_graphs(self) -> None:
+        """With their pool: what the last graph let go of may not be captured into again."""
+        self._graphs.clear()
         self._pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
 
     def _forget_if_trained(self) -> None:
@@ -179,7 +183,7 @@ class Engine:
                 if not self._finite:
                     self.cache.clear()  # NaN hurts even behind a mask
                 if [address for address, _ in cheap] != [address for address, _ in self._weights[0]]:
-                    self._graphs.clear()  # they would read the old weights, where these were
+                    self._forget_graphs()  # they would read the old weights, where these were
             if weights != self._weights:
                 self._finite = all(bool(p.sum().isfinite()) for p in self.model.parameters())
             self._weights = weights
