@@ -6,7 +6,7 @@ tokens (`attention.py`) and the model sees each node once. A node's gradient is 
 through it, which is what the rectangle computes too: the two agree to rounding (test).
 
 `install(model)` teaches a causal language model to be called with `packed=Packed(...)`. Read `attention.py` before,
-`trainer.py` after.
+`trainer/` after.
 """
 
 from __future__ import annotations
