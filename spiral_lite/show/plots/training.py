@@ -99,7 +99,8 @@ def matches(
                     capsize=5,
                 )
             labels.append((name, float(get(results[-1], measure)), colour))
-        axes.axhline(0 if measure == "mean_return" else 0.5, color=GREY, linewidth=1.5, zorder=1)
+        level = 0 if measure == "mean_return" else 0.5
+        axes.hlines(level, -0.5, len(opponents) - 0.85, color=GREY, linewidth=1.5, zorder=1)  # up to the labels
         if measure == "win_rate":
             axes.set_ylim(-0.03, 1.03)
         axes.set_xticks(range(len(opponents)), [f"against\n{opponent}" for opponent in opponents])
