@@ -154,9 +154,9 @@ def sharpness(record: Record, arms: Sequence[str], group: str = "corpus", path: 
             curve.append(_cross(axes, rows, GREY, "s"))
             said.append(f"base at temperature {at['temperature']:g}: {curve[-1][0]:.3f} nats, {curve[-1][1]:.0f} %.")
         axes.plot(*zip(*curve, strict=True), color=GREY, linewidth=1.3, zorder=1)
-        for place, beside in ((0, (-10, 10)), (len(curve) - 1, (-60, 42))):
+        for place, beside, side in ((0, (-10, 10), "left"), (len(curve) - 1, (-62, -16), "right")):
             text = f"base, temperature {base[0]['sharpness'][place]['temperature']:g}"
-            axes.annotate(text, curve[place], beside, textcoords="offset points", color=GREY, fontsize=12)
+            axes.annotate(text, curve[place], beside, textcoords="offset points", color=GREY, fontsize=12, ha=side)
         for name in arms:
             x, y = _cross(axes, [run[group] for run in record["runs"] if run["arm"] == name], BLUE, "o")
             axes.annotate(name, (x, y), (8, 6), textcoords="offset points", color=BLUE, fontsize=12)
