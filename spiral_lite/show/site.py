@@ -25,7 +25,9 @@ from spiral_lite.show.notebooks import Notebook, aim, code_cells, read, title
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = "spiral_lite: self-play reinforcement learning for language models"
 STYLE = """body { font: 17px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-li { margin: .8rem 0 } a { color: #0072B2 }"""
+li { margin: .8rem 0 } li p { margin: 0 } a { color: #0072B2 }"""
+PAGE_STYLE = """nav a, nav + p a { color: #0072B2; text-decoration: underline }
+.jp-InputArea-editor .highlight { overflow-x: auto }"""  # long lines of code scroll on a narrow screen
 NO_TEXT = 'alt="No description has been provided for this image"'  # nbconvert's
 NAVIGATION = "padding:.6rem 1rem;font:16px/1.5 system-ui,sans-serif;display:flex;justify-content:space-between"
 
@@ -49,7 +51,8 @@ def build(notebooks: Sequence[Path], out: Path, repository: str = "") -> list[Pa
         links += buttons(path.name, repository) if repository else ""
         opening = re.search(r"<body[^>]*>", body)
         assert opening, "nbconvert writes whole pages"
-        body = body[: opening.end()] + links + body[opening.end() :]
+        head = body[: opening.start()].replace("</head>", f"<style>{PAGE_STYLE}</style></head>")
+        body = head + opening[0] + links + body[opening.end() :]
         page.write_text(body, encoding="utf-8")
     index = out / "index.html"
     index.write_text(_index([read(path) for path in notebooks], pages), encoding="utf-8")
@@ -110,8 +113,10 @@ def buttons(name: str, repository: str) -> str:
 
 
 def _index(notebooks: Sequence[Notebook], pages: Sequence[Path]) -> str:
+    from nbconvert.filters import markdown2html
+
     rows = [
-        f'<li><a href="{page.name}">{html.escape(title(notebook))}</a><br>You will {html.escape(aim(notebook))}</li>'
+        f'<li><a href="{page.name}">{html.escape(title(notebook))}</a>{markdown2html("You will " + aim(notebook))}</li>'
         for notebook, page in zip(notebooks, pages, strict=True)
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{TITLE}</title>'

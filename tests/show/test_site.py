@@ -17,7 +17,7 @@ def notebook(folder, name, *cells):
 @pytest.fixture
 def three(tmp_path):
     return [
-        notebook(tmp_path, "00_start", "# 00 · Start <here>\n\n**You will** begin & end.\n\n**Time** none"),
+        notebook(tmp_path, "00_start", "# 00 · Start <here>\n\n**You will** begin & `end`.\n\n**Time** none"),
         notebook(tmp_path, "01_on", "# 01 · On\n\n## A part\n\n[back](00_start.ipynb), [part](#A-part)"),
         notebook(
             tmp_path, "02_end", "# 02 · End\n\n[there](01_on.ipynb#A-part), [out](https://arxiv.org/abs/2506.24119)"
@@ -30,9 +30,10 @@ def test_pages_link_to_their_neighbours(three, tmp_path):
     assert [page.name for page in pages] == ["00_start.html", "01_on.html", "02_end.html"]
     text = index.read_text()
     assert "Start &lt;here&gt;" in text
-    assert "begin &amp; end." in text
+    assert "<p>You will begin &amp; <code>end</code>.</p>" in text
     assert all(f'href="{page.name}"' in text for page in pages)
     middle = pages[1].read_text()
+    assert middle.count(site.PAGE_STYLE) == 1
     assert middle.count('<a href="00_start.html">← 00</a>') == middle.count('<a href="02_end.html">02 →</a>') == 2
     assert '<a href="00_start.html">back</a>' in middle
     assert "02 →" not in pages[2].read_text()
