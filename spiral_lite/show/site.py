@@ -99,16 +99,17 @@ def navigation(place: int, pages: Sequence[Path]) -> str:
 
 
 def buttons(name: str, repository: str) -> str:
-    """Links that open a notebook where it runs: Binder reads environment.yml, Colab needs the line that is shown."""
+    """Links that open a notebook where it runs: Binder reads environment.yml, Colab needs the lines that are shown."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise ValueError(f"repository={repository!r}: give owner/name, e.g. octocat/spiral_lite")
     binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks%2F{name}"
     colab = f"https://colab.research.google.com/github/{repository}/blob/HEAD/notebooks/{name}"
     first = f"!git clone -q https://github.com/{repository} kit && pip install -q -e ./kit[course,exact,lora]"
+    lines = f'{first}\n%cd kit/notebooks\nimport sys; sys.path.insert(0, "..")'  # a kernel that runs sees no new -e
     return (
         f'<p style="{NAVIGATION}"><a href="{binder}">Open on Binder</a><a href="{colab}">Open in Colab</a></p>'
-        f'<p style="padding:0 1rem;font:14px/1.5 system-ui,sans-serif">In Colab, in a first cell: '
-        f"<code>{first}; %cd kit/notebooks</code></p>"
+        f'<p style="padding:0 1rem;font:14px/1.5 system-ui,sans-serif">In Colab, in a first cell:</p>'
+        f'<pre style="padding:0 1rem;white-space:pre-wrap">{html.escape(lines, quote=False)}</pre>'
     )
 
 

@@ -50,6 +50,7 @@ def test_buttons_open_the_notebook_of_a_repository(three, tmp_path):
     page = site.build(three, tmp_path / "site", "octocat/spiral_lite")[1].read_text()
     assert "mybinder.org/v2/gh/octocat/spiral_lite/HEAD?labpath=notebooks%2F00_start.ipynb" in page
     assert "colab.research.google.com/github/octocat/spiral_lite/blob/HEAD/notebooks/00_start.ipynb" in page
+    assert "\n%cd kit/notebooks\n" in page, "a line of its own: what follows a ! goes to the shell"
     assert "mybinder" not in site.build(three, tmp_path / "plain")[1].read_text()
     with pytest.raises(ValueError, match="repository='octocat': give owner/name"):
         site.build(three, tmp_path / "site", "octocat")
