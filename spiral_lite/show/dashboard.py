@@ -124,7 +124,7 @@ class Dashboard:
         if self._box is None:
             import ipywidgets
 
-            self.page = ipywidgets.HTML(layout={"width": "100%"})
+            self.page = ipywidgets.HTML()
             self.again = ipywidgets.Button(description="Read again", tooltip="Read the run's files again")
             self.follow = ipywidgets.ToggleButton(description="Follow", tooltip="Read again every few seconds")
             self.next_game = ipywidgets.Button(description="Another game", tooltip="Of the same step")

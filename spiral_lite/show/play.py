@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spiral_lite import players
-from spiral_lite.dialogue import observe
 from spiral_lite.games import Game, Invalid, State
 from spiral_lite.players import Player, Reply
 from spiral_lite.rollout import Episode
@@ -24,7 +23,6 @@ from spiral_lite.show.boards import drawing
 from spiral_lite.show.front_end import someone_is_there
 
 GRIDS = {"tic_tac_toe": 3}  # games whose board the buttons are: columns
-SHOWN_BY_BUTTONS = ("Available Moves:", "Next Action:")
 
 
 class Sitting:
@@ -81,7 +79,7 @@ def is_open(state: State) -> bool:
 def position(state: State, seat: int, picture: bool = True) -> str:
     """What a person in that seat sees before a move, as HTML: the picture, where there is one, and what a model would
     read. Without `picture`: the rest of it."""
-    lines = [line for line in observe(state, seat).splitlines() if not line.startswith(SHOWN_BY_BUTTONS)]
+    lines = replay.told(state, seat)  # what can be played the buttons say
     who, read = (
         f'<pre style="{replay.WRAPPED}">{html.escape(text.removeprefix("[GAME] "))}</pre>'
         for text in (lines[0], "\n".join(lines))
@@ -97,7 +95,8 @@ def reveal(episode: Episode, seat: int) -> str:
     mine, others = episode.returns[seat], episode.returns[1 - seat]
     result = "You won" if mine > others else "You lost" if mine < others else "Nobody won"
     final, _ = list(replay.moments(episode))[-1]
-    return f"<h3>{result}: {mine:+g}</h3>{drawing(final)}<h3>What was written</h3>{replay.page(episode)}"
+    outcome = f"<h3>{result}: {replay.signed(mine)}</h3>{replay.final(final, seat)}"
+    return f"{outcome}<h3>What was written</h3>{replay.page(episode)}"
 
 
 def play_script(sitting: Sitting, script: Sequence[str]) -> Episode:
@@ -138,11 +137,12 @@ class Play:
         if self._box is None:
             import ipywidgets
 
-            self.page, self.status = (ipywidgets.HTML(layout={"width": "100%"}) for _ in range(2))
+            self.page, self.status = (ipywidgets.HTML() for _ in range(2))
             self.moves = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap"))
             self.entry = ipywidgets.Text(placeholder="another move", layout=ipywidgets.Layout(width="22em"))
             self.say = ipywidgets.Button(description="Play it", tooltip="Play what the box says")
             self.say.on_click(lambda _: self._act(self.entry.value, self.sitting.turns))
+            self.entry.on_msg(lambda _, message, __: self._entered(message))
             self.open_move = ipywidgets.HBox([self.entry, self.say])
             self.new = ipywidgets.Button(description="New game", tooltip="Deal again")
             self.new.on_click(lambda _: self._new_game())
@@ -161,6 +161,10 @@ class Play:
             return
         self.entry.value = ""
         self._answer()
+
+    def _entered(self, message: dict[str, Any]) -> None:
+        if message.get("event") == "submit":  # Enter in the box
+            self.say.click()
 
     def _answer(self) -> None:
         self._draw()
@@ -209,7 +213,7 @@ class Play:
         board: str = state.information(self.seat)["board"]
         cells = [button(f"[{i}]", str(i) if mark == "." else mark) for i, mark in enumerate(board)]
         for cell in cells:
-            cell.layout.height = "3.4em"
+            cell.layout.height, cell.layout.min_width = "3.4em", "0"  # no wider than its column
             cell.style.font_size = "1.2em"
             cell.style.font_weight = "bold" if cell.disabled else "normal"
         return (ipywidgets.GridBox(cells, layout={"grid_template_columns": f"repeat({columns}, 4.2em)"}),)

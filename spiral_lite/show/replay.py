@@ -18,6 +18,7 @@ from spiral_lite.rollout import Episode, Turn
 from spiral_lite.show.boards import drawing
 
 LAST_LINES = 4  # of an observation: what has changed, and the legal actions
+ASKING = ("Available Moves:", "Next Action:")  # how the lines of an observation begin that ask for a move
 ENDINGS = {"rules": "Over", "invalid": "Over by an invalid move", "turn_limit": "Over the turn limit: a draw"}
 HALVES = [*range(0x7F, 0xA0), *range(0xD800, 0xE000)]  # C1 control characters; halves of characters
 VISIBLE = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | dict.fromkeys(HALVES, 0xFFFD)
@@ -92,17 +93,27 @@ def moment(episode: Episode, i: int) -> str:
     all_moments = list(moments(episode))
     state, event = all_moments[i]
     parts = [f"<p>{_code(headline(episode))}<br>Moment {i + 1} of {len(all_moments)}</p>"]
-    dealt = isinstance(event, str)
-    parts.append(drawing(all_moments[i + 1][0] if dealt else state))  # a deal is seen by what it dealt
     if event is None:
-        parts.append(f"<p><strong>{html.escape(ending(episode))}</strong></p>")
+        parts.append(f"{final(state)}<p><strong>{html.escape(ending(episode))}</strong></p>")
     elif isinstance(event, str):
-        parts.append(f"<p><em>{html.escape(_chance(state, event))}</em></p>")
+        dealt, _ = all_moments[i + 1]  # a deal is seen by what it dealt
+        parts.append(f"{drawing(dealt)}<p><em>{html.escape(_chance(state, event))}</em></p>")
     else:
-        read = "" if drawing(state) else _pre(observe(state, event.role), "opacity:.75")
+        position = drawing(state)
+        read = "" if position else _pre(observe(state, event.role), "opacity:.75")
         prompt = f"<details><summary>The whole prompt</summary>{_pre(event.prompt, 'opacity:.75')}</details>"
-        parts += [f"<h4>{_code(_who(event))} writes</h4>", read, _written(event), prompt]
+        parts += [position, f"<h4>{_code(_who(event))} writes</h4>", read, _written(event), prompt]
     return "".join(parts)
+
+
+def final(state: State, role: int = 0) -> str:
+    """The last position as HTML: with all cards open where the game has a picture, else as `role` sees it."""
+    return drawing(state) or _pre("\n".join(told(state, role)), "opacity:.75")
+
+
+def told(state: State, role: int) -> list[str]:
+    """The lines that the role reads, but for those that ask for a move."""
+    return [line for line in observe(state, role).splitlines() if not line.startswith(ASKING)]
 
 
 def seen(state: State, role: int) -> list[str]:
@@ -119,8 +130,17 @@ def meaning(turn: Turn) -> str:
 
 def ending(episode: Episode) -> str:
     """How the game ended and what it paid."""
-    first, second = episode.returns
-    return f"{ENDINGS.get(episode.ended, episode.ended)}. Returns: player 0 {first:+g}, player 1 {second:+g}"
+    first, second = map(signed, episode.returns)
+    return f"{ENDINGS.get(episode.ended, episode.ended)}. Returns: player 0 {first}, player 1 {second}"
+
+
+def signed(points: float) -> str:
+    """A return with its sign; that of 0 is +.
+
+    >>> signed(1.0), signed(-0.5), signed(-0.0)
+    ('+1', '-0.5', '+0')
+    """
+    return f"{points + 0.0:+g}"
 
 
 def headline(episode: Episode) -> str:

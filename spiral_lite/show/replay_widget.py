@@ -40,12 +40,12 @@ class Replay:
         if self._box is None:
             import ipywidgets
 
-            wide = {"layout": ipywidgets.Layout(width="30em"), "style": {"description_width": "6em"}}
+            wide = {"layout": ipywidgets.Layout(width="auto", max_width="30em"), "style": {"description_width": "6em"}}
             logs = [(log.stem.replace("_", " "), i) for i, log in enumerate(self.logs)]
             self.log = ipywidgets.Dropdown(options=logs, value=len(logs) - 1 if logs else None, description="Log")
             self.game = ipywidgets.Dropdown(options=self._menu(), description="Game", **wide)
             self.slider = ipywidgets.IntSlider(min=1, max=1, value=1, description="Moment", **wide)
-            self.page = ipywidgets.HTML(layout={"width": "100%"})
+            self.page = ipywidgets.HTML()
             steps = {"First": -(10**6), "Back": -1, "Next": 1, "Last": 10**6}
             self.buttons = {name: ipywidgets.Button(description=name) for name in steps}
             for name, button in self.buttons.items():
@@ -103,6 +103,6 @@ def _logs(path: Path) -> list[Path]:
 
 
 def _brief(episode: Episode) -> str:
-    first, second = episode.returns
+    first, second = map(replay.signed, episode.returns)
     how = "" if episode.ended == "rules" else f", {episode.ended.replace('_', ' ')}"
-    return f"{episode.game}, {first:+g} / {second:+g}{how}"
+    return f"{episode.game}, {first} / {second}{how}"

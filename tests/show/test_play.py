@@ -114,6 +114,15 @@ def test_an_offer_of_one_s_own_goes_into_the_box() -> None:
     assert table.sitting.state.history[2] == "[Deny]"
 
 
+def test_enter_in_the_box_plays_what_it_says() -> None:
+    table = opened(TRADE)
+    table.entry.value = "[Offer: 3 Wood -> 2 Gold]"
+    table.entry._handle_custom_msg({"event": "focus"}, [])
+    assert table.sitting.turns == 0
+    table.entry._handle_custom_msg({"event": "submit"}, [])  # what the front end sends
+    assert table.sitting.state.history[0] == "[Offer: 3 Wood -> 2 Gold]"
+
+
 def test_closed_games_have_no_box() -> None:
     assert not is_open(KUHN.initial_state())
     assert opened(KUHN).open_move.layout.display == "none"

@@ -9,7 +9,7 @@ import pytest
 from spiral_lite import games, players
 from spiral_lite.players import Prompt, Reply
 from spiral_lite.rollout import Episode, play
-from spiral_lite.show.replay import side_by_side, storyboard
+from spiral_lite.show.replay import moment, moments, side_by_side, storyboard
 
 RANDOM = players.random_player()
 
@@ -39,6 +39,14 @@ def test_a_storyboard_tells_what_was_dealt_and_seen() -> None:
     text = storyboard(episode)
     assert f"Chance: {episode.history[0]} (seen by player 0)" in text
     assert f"| [GAME] Your card is {episode.history[0]}." in text
+
+
+def test_the_last_moment_shows_the_position_of_a_game_without_a_picture() -> None:
+    (episode,) = play(games.make("nim"), (players.random_player(), players.random_player()), 1, 1)
+    last = moment(episode, len(list(moments(episode))) - 1)
+    assert "Pile 0: 0\nPile 1: 0\nPile 2: 0" in last
+    assert "Available Moves" not in last
+    assert "Over. Returns: " in last
 
 
 def test_an_invalid_reply_is_shown_with_its_reason() -> None:
