@@ -88,14 +88,14 @@ class Estimate:
             ("AdamW's two moments", self.optimizer),
             ("the engine's cache", self.cache),
             ("playing, at most", self.playing),
-            (f"or learning from {turns.n} turns at once (*), about", self.learning),
+            (f"or learning from {turns.n} turns (*), about", self.learning),
             ("together, about", self.total),
             ("still to be taken", self.needed),
             ("free", self.available),
         ]
-        lines = [f"{name:<44}{_mib(size):>14}" for name, size in rows if size]
+        lines = [f"{name:<42}{_mib(size):>12}" for name, size in rows if size]
         lines.append(
-            f"(*) of {turns.prompt_tokens:.0f} tokens read and {turns.reply_tokens:.0f} written; "
+            f"(*) at once, of {turns.prompt_tokens:.0f} tokens read and {turns.reply_tokens:.0f} written; "
             f"{turns.computed:,.0f} tokens are computed"
         )
         if self.seconds is not None:
