@@ -203,7 +203,7 @@ def test_keeping_all_turns_makes_passes_larger(nano, tmp_path):
     one = trainer(nano, tmp_path, batch="keep_all", turns_per_step=64, per_device_train_batch_size=32)
     found = estimate(one)
     assert found.turns.n == 39
-    assert "learning from 39 turns at once" in str(found)
+    assert "learning from 39 turns (*)" in str(found)
     passed = len(one.play_step(64)) / 2
     assert 32 < passed < 1.5 * 32
     assert found.turns.n == pytest.approx(passed, rel=0.3)
