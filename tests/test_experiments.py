@@ -125,6 +125,14 @@ def test_a_file_of_other_arms_is_refused(tmp_path, monkeypatch):
         run.run(Experiment("x", "?", (Arm("a", ("kuhn_poker",)),)), 1, 1, file)
 
 
+@pytest.mark.parametrize("gpu", ["", "NVIDIA H100 80GB HBM3"])
+def test_a_result_names_the_gpu_that_it_is_of(monkeypatch, gpu):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(gpu))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: gpu)
+    machine = run.describe(arms.EXPERIMENTS["main"], 1)["machine"]
+    assert machine.endswith(f" cores, {gpu}" if gpu else " cores")
+
+
 def test_arms_are_compared_seed_by_seed():
     numbers = {"a": {1: 0.1, 2: 0.5}, "b": {1: 0.3, 2: 0.7, 3: 9.0}}
     runs = []

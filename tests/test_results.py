@@ -197,6 +197,7 @@ def performance(file):
 def test_the_readme_shows_the_speeds_and_their_commands(file):
     text = (ROOT / "README.md").read_text()
     assert report.table(performance(file)) in text
+    assert all(f"    {section['command']}\n" in text for section in performance(file).values())
     assert file.name in text
 
 
@@ -220,7 +221,10 @@ def test_the_speeds_name_no_host_and_no_path(file):
     assert '"/' not in text
 
 
-def test_packing_changes_no_gradient():
-    sections = [section for file in SPEEDS for section in performance(file).values() if section["kind"] == "train"]
+@pytest.mark.parametrize(("file", "bound"), [(report.RESULTS, 1e-5), (report.ON_H100, 3e-5)])
+def test_packing_changes_no_gradient(file, bound):
+    """Relative, in float32. The GPU's bound is what was seen there for SmolLM2 (2e-5), not a prediction."""
+    sections = [section for section in performance(file).values() if section["kind"] == "train"]
     exact = [section for section in sections if section["settings"]["dtype"] == "float32"]
-    assert all(max(section["gradient"].values()) < 3e-5 for section in exact)
+    assert exact
+    assert all(max(section["gradient"].values()) < bound for section in exact)

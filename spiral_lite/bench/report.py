@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results" / "performance.json"
+USUAL_IN_FLIGHT = 64  # games at a time; a measurement of another number has a name of its own
 ON_H100 = RESULTS.with_name("performance_h100.json")
 
 Result = dict[str, Any]
@@ -43,9 +44,12 @@ def section(kind: str, settings: dict[str, Any], command: str, crew: Any, runs: 
 
 
 def name(section: Result) -> str:
-    """Under which the section stands in the file: its kind, model and precision."""
+    """Under which the section stands in the file: its kind, model and precision, and how many games at a time."""
     settings = section["settings"]
-    return " ".join([section["kind"], *(Path(settings[key]).name for key in ("model", "dtype") if key in settings)])
+    parts = [section["kind"], *(Path(settings[key]).name for key in ("model", "dtype") if key in settings)]
+    if (in_flight := settings.get("in_flight", USUAL_IN_FLIGHT)) != USUAL_IN_FLIGHT:
+        parts.append(f"{in_flight} in flight")
+    return " ".join(parts)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -33,7 +33,7 @@ class Settings:
     model: str = "nano"
     dtype: str = "float32"
     games: int = 256
-    in_flight: int = 64
+    in_flight: int = report.USUAL_IN_FLIGHT
     max_new_tokens: int = 64
     repeats: int = 5
     seed: int = 1

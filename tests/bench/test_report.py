@@ -39,6 +39,15 @@ def test_a_section_takes_the_place_of_its_older_self(tmp_path):
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+def test_another_number_of_games_in_flight_takes_no_section_s_place(tmp_path):
+    usual, many = section(), section()
+    usual["settings"]["in_flight"], many["settings"]["in_flight"] = report.USUAL_IN_FLIGHT, 512
+    for one in (usual, many):
+        report.save(one, tmp_path / "x.json")
+    names = list(json.loads((tmp_path / "x.json").read_text()))
+    assert names == ["rollout nano float32", "rollout nano float32 512 in flight"]
+
+
 def test_the_table_has_a_row_for_each_comparison_and_says_what_is_missing():
     lines = report.table({"rollout nano float32": section()}).splitlines()
     assert lines[0].count("|") == lines[1].count("|") == lines[2].count("|") == lines[3].count("|") == 5
